@@ -1,0 +1,1 @@
+"""How far annotators agree, from tables of labels."""

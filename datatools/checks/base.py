@@ -1,0 +1,40 @@
+"""What a check is, and the inputs it may ask for by argument name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from datatools.findings import Finding
+
+# Every input that some stage can give a check, and what it is.
+INPUTS = {
+    "images": "the IMAGES table",
+    "annotations": "the ANNOTATIONS table",
+    "rejected": "the REJECTED table",
+    "fixes": "the FIX_STATUS table",
+    "classes": "the class list",
+    "ratings": "labels by annotator: index path, a column an annotator",
+    "params": "ValidateParams",
+    "suspects": "labels that cleanlab doubts: path, label, suggested, score",
+    "slices": "classes and slices with their counts and accuracy",
+}
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One defect the data can have.
+
+    `code` names the defect and is never reused; `version` rises when the behaviour changes. `find` asks for its inputs
+    by argument name (keys of INPUTS). `spoil` takes clean inputs and returns inputs that have the defect: the check's
+    own bad example.
+    """
+
+    code: str
+    title: str
+    severity: str
+    find: Callable[..., Iterable[Finding]]
+    spoil: Callable[[Inputs], Inputs]
+    version: int = 1

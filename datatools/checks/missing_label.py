@@ -1,0 +1,37 @@
+"""What it finds: an image that nobody labelled, in a data set whose images have labels.
+
+Why it matters: it takes no part in training or testing, though someone meant it to.
+
+What to do: add its row to a table in `data/raw/labels`, or exclude it with a reason.
+
+Options: none. Silent where no image has a label at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from datatools.checks.base import Check, Inputs
+from datatools.findings import Finding
+
+
+def find_missing_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
+    """Yield a finding for each image without an annotation of kind `label`."""
+    labelled = set(annotations.loc[annotations["kind"] == "label", "path"])
+    if not labelled:
+        return
+    for path in images["path"]:
+        if path not in labelled:
+            yield Finding("has no label", path)
+
+
+def _spoil(inputs: Inputs) -> Inputs:
+    annotations = inputs["annotations"]
+    labelled = annotations.loc[annotations["kind"] == "label", "path"].iloc[0]
+    gone = (annotations["kind"] == "label") & (annotations["path"] == labelled)
+    return {**inputs, "annotations": annotations[~gone].reset_index(drop=True)}
+
+
+CHECK = Check("LBL002", "image without label", "warning", find_missing_labels, _spoil)

@@ -1,0 +1,89 @@
+"""The data model: a frozen Dataset of two tidy tables and a class list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datatools.errors import DatatoolsError
+from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES
+from datatools.store import load_json, load_table, save_json, save_table
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images, what is said of them, and the classes.
+
+    `images` has one row a file (key `path`), `annotations` one row a label, box or mask (key `annotation_id`).
+    `facts` is what dataset.json says beside that: counts and how the tables came about.
+    """
+
+    images: pd.DataFrame
+    annotations: pd.DataFrame
+    classes: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> pd.Series:
+        """The one label of each image, index `path`, sorted; images without a label in the class list are left out."""
+        rows = self.annotations
+        rows = rows[(rows["kind"] == "label") & (rows["annotator"] == CONSENSUS) & rows["label"].isin(self.classes)]
+        return rows.set_index("path")["label"].sort_index()
+
+    @property
+    def ratings(self) -> pd.DataFrame:
+        """Who gave which image which label: index `path`, a column an annotator, null where nobody rated."""
+        rows = self.annotations
+        rows = rows[(rows["kind"] == "label") & (rows["annotator"] != CONSENSUS)]
+        return rows.pivot(index="path", columns="annotator", values="label").sort_index()
+
+    @property
+    def objects(self) -> pd.DataFrame:
+        """The rows with a box or a mask."""
+        return self.annotations[self.annotations["kind"] != "label"]
+
+    @property
+    def metadata(self) -> pd.DataFrame:
+        """The columns of metadata.csv, index `path`, every value a string or null."""
+        records = [json.loads(text) for text in self.images["metadata"].fillna("{}")]
+        return pd.DataFrame.from_records(records, index=self.images["path"]).astype("string")
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits that name this content: equal tables and classes, equal version."""
+        total = hashlib.sha256("\n".join(self.classes).encode())
+        for frame in (self.images, self.annotations):
+            total.update(frame.to_csv(index=False, lineterminator="\n").encode())
+        return total.hexdigest()[:12]
+
+
+def label_id(path: str, annotator: str = CONSENSUS) -> str:
+    """The annotation id of an image's label: stable across runs and machines."""
+    return f"label/{path}" if annotator == CONSENSUS else f"label/{path}@{annotator}"
+
+
+def save_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write images.parquet, annotations.parquet and, last, dataset.json under `folder`."""
+    save_table(folder / "images.parquet", dataset.images, IMAGES)
+    save_table(folder / "annotations.parquet", dataset.annotations, ANNOTATIONS)
+    facts = {"version": dataset.version, "classes": list(dataset.classes), **dataset.facts}
+    save_json(folder / "dataset.json", facts)
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read what save_dataset wrote. Raises DatatoolsError for a missing or foreign file."""
+    facts = load_json(folder / "dataset.json")
+    if not isinstance(facts, dict) or "classes" not in facts:
+        raise DatatoolsError(f"{folder / 'dataset.json'}: expected an object with 'classes'. Got another document: run `dvc repro`.")
+    return Dataset(
+        images=load_table(folder / "images.parquet", IMAGES),
+        annotations=load_table(folder / "annotations.parquet", ANNOTATIONS),
+        classes=tuple(facts["classes"]),
+        facts={key: value for key, value in facts.items() if key not in ("version", "classes")},
+    )

@@ -1,0 +1,112 @@
+"""One decision of a person: a line of JSON in `data/fixes/*.jsonl`, appended and never changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from datatools.errors import DatatoolsError
+from datatools.store import append_line
+
+SCHEMA = 1
+OPS = ("relabel", "confirm", "exclude", "revert")
+
+
+@dataclass(frozen=True)
+class FixRecord:
+    """Who decided what, when and why.
+
+    `op` is relabel (an annotation's label changes from `before` to `after`), confirm (it stays `before`), exclude (the
+    image leaves the data set) or revert (the record named in `reverts` no longer holds). `base` is the data version
+    that the person saw; `evidence` is what the queue said of it.
+    """
+
+    op: str
+    who: str
+    when: str  # UTC, ISO 8601 with microseconds
+    why: str
+    path: str | None = None
+    annotation_id: str | None = None
+    before: str | None = None
+    after: str | None = None
+    reverts: str | None = None
+    base: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class BrokenLine:
+    """A line that is not a record: a torn write, a merge gone wrong. It is reported and never applied."""
+
+    file: str
+    line: int
+    message: str
+
+
+def now() -> str:
+    """The present moment as records write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def to_line(record: FixRecord) -> str:
+    """The record as one line of JSON with sorted keys; empty fields are left out."""
+    values = {key: value for key, value in dataclasses.asdict(record).items() if value not in (None, {})}
+    return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+
+def from_line(line: str) -> FixRecord:
+    """Parse one line; raises ValueError that says what is wrong."""
+    values = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    if values.get("schema") != SCHEMA:
+        raise ValueError(f"schema {values.get('schema')!r} is not {SCHEMA}")
+    if values.get("op") not in OPS:
+        raise ValueError(f"op {values.get('op')!r} is not one of {', '.join(OPS)}")
+    names = {item.name for item in dataclasses.fields(FixRecord)}
+    unknown, missing = sorted(set(values) - names), sorted({"id", "who", "when", "why"} - set(values))
+    if unknown or missing:
+        raise ValueError(f"unknown field {unknown[0]!r}" if unknown else f"field {missing[0]!r} is missing")
+    for name, value in values.items():
+        if name not in ("schema", "evidence") and not isinstance(value, str):
+            raise ValueError(f"{name} must be a string")
+    return FixRecord(**values)
+
+
+def load_records(folder: Path) -> tuple[list[FixRecord], list[BrokenLine]]:
+    """Read every `*.jsonl` under `folder`, each record once, ordered by time and id, whatever the files are called."""
+    records: dict[str, FixRecord] = {}
+    broken: list[BrokenLine] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                record = from_line(line.decode("utf-8"))
+                records.setdefault(record.id, record)
+            except ValueError as error:
+                broken.append(BrokenLine(path.name, number, str(error)))
+    return sorted(records.values(), key=lambda record: (record.when, record.id)), broken
+
+
+def append_records(path: Path, records: Sequence[FixRecord]) -> None:
+    """Append records to one reviewer's file; each is on the disk before the next is written."""
+    for record in records:
+        if not record.who.strip():
+            raise DatatoolsError(f"{path}: a fix record needs who decided it. Got none: set git config user.name or pass --who.")
+        append_line(path, to_line(record))
+
+
+def sitting_path(folder: Path, who: str, when: str) -> Path:
+    """The file of one reviewer's day: two reviewers never write to one file, so Git has nothing to merge."""
+    name = re.sub(r"[^a-z0-9]+", "-", who.lower()).strip("-") or "someone"
+    return folder / f"{when[:10]}-{name}.jsonl"

@@ -1,0 +1,218 @@
+"""From the folder that a team brings to canonical tables: every file and every row is kept or rejected with a reason."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datatools.agreement.consensus import vote
+from datatools.dataset import Dataset, label_id
+from datatools.duplicates import cluster_hashes
+from datatools.engine import map_ordered
+from datatools.errors import DatatoolsError
+from datatools.fixes.apply import apply_fixes
+from datatools.fixes.records import BrokenLine, FixRecord
+from datatools.formats.coco import load_coco
+from datatools.formats.tables import load_labels, load_metadata
+from datatools.images import SUFFIXES, ImageFacts, UnreadableImageError, compute_facts
+from datatools.params import IngestParams
+from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, REJECTED
+
+Row = dict[str, Any]
+COCO_FILE = "annotations.json"
+METADATA_FILE = "metadata.csv"
+CLASSES_FILE = "classes.txt"
+LABELS_FOLDER = "labels"
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The data set after the fixes, the rows left out, and what became of each fix record."""
+
+    dataset: Dataset
+    rejected: pd.DataFrame
+    fixes: pd.DataFrame
+
+
+@dataclass
+class _Brought:
+    """All that the annotation files say, before it is set against the images."""
+
+    classes: tuple[str, ...]
+    annotations: list[Row]
+    rejected: list[Row]
+    sizes_wh: dict[str, tuple[int | None, int | None]]
+    metadata: dict[str, dict[str, str]]
+    n_rows: int
+
+
+def ingest(
+    root: Path,
+    params: IngestParams,
+    records: Sequence[FixRecord] = (),
+    broken: Sequence[BrokenLine] = (),
+    workers: int | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> Ingested:
+    """Read the annotated image folder `root` and apply the fix records.
+
+    `root` holds images anywhere below it and, each optional, `labels/<annotator>.csv`, `annotations.json` (COCO),
+    `metadata.csv` and `classes.txt`. Each image is decoded once, here. Raises DatatoolsError for a missing or empty
+    folder and for a file that is not in its format; a bad image or row goes to `rejected`.
+    """
+    files, others = list_files(root)
+    brought = _read_annotations(root, params)
+    results = list(map_ordered(functools.partial(_read_facts, root), files, workers, tick))
+    facts = {path: found for path, found in zip(files, results, strict=True) if isinstance(found, ImageFacts)}
+    rejected = brought.rejected + [_rejected_file(path, "not_an_image", "not an image file") for path in others]
+    rejected += [
+        _rejected_file(path, "IMG001", found) for path, found in zip(files, results, strict=True) if isinstance(found, str)
+    ]
+    kept, orphans = _with_images(brought.annotations, set(facts))
+    applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken)
+    rejected += orphans + [_rejected_file(path, "excluded", why) for path, why in applied.excluded.items()]
+    annotations, gone = _drop_excluded(applied.annotations, set(applied.excluded))
+    images = _image_table(facts, brought, params, set(applied.excluded))
+    counts = {
+        "files": len(files) + len(others),
+        "images": len(images),
+        "rows": brought.n_rows,
+        "annotations": len(annotations),
+        "excluded_annotations": gone,
+        "rejected": len(rejected),
+    }
+    dataset = Dataset(images, annotations, brought.classes or _labels_found(annotations), {"counts": counts})
+    _check_counts(dataset, rejected, len(files) + len(others), brought.n_rows, gone)
+    return Ingested(dataset, REJECTED.conform(rejected), applied.status)
+
+
+def list_files(root: Path) -> tuple[list[str], list[str]]:
+    """Paths of the images and of other files below `root`, sorted, without the annotation files and hidden files.
+
+    Raises DatatoolsError when there is no folder or no image in it.
+    """
+    if not root.is_dir():
+        raise DatatoolsError(f"{root}: expected a folder of images. Got no such folder: run `datatools sample make` or `dvc pull`.")
+    known = {COCO_FILE, METADATA_FILE, CLASSES_FILE}
+    images, others = [], []
+    for file in sorted(root.rglob("*")):
+        path = file.relative_to(root).as_posix()
+        hidden = any(part.startswith(".") for part in path.split("/"))
+        if hidden or not (file.is_file() or file.is_symlink()) or path in known or path.startswith(f"{LABELS_FOLDER}/"):
+            continue
+        is_image = file.suffix.lower() in SUFFIXES and not file.is_symlink()
+        (images if is_image else others).append(path)
+    if not images:
+        raise DatatoolsError(f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there.")
+    return images, others
+
+
+def _read_facts(root: Path, path: str) -> ImageFacts | str:
+    try:
+        return compute_facts((root / path).read_bytes())
+    except (UnreadableImageError, OSError) as error:
+        return str(error)
+
+
+def _read_annotations(root: Path, params: IngestParams) -> _Brought:
+    coco = load_coco(root / COCO_FILE) if (root / COCO_FILE).exists() else None
+    tables = [load_labels(path) for path in sorted((root / LABELS_FOLDER).glob("*.csv"))]
+    metadata = load_metadata(root / METADATA_FILE) if (root / METADATA_FILE).exists() else {}
+    classes = tuple(params.classes) or _read_classes(root / CLASSES_FILE) or (coco.classes if coco else ())
+    if params.group_column and not any(params.group_column in row for row in metadata.values()):
+        raise DatatoolsError(
+            f"{root / METADATA_FILE}: expected the column {params.group_column!r} (ingest.group_column in params.yaml). "
+            "Got none: add it, or set group_column to ''."
+        )
+    brought = _Brought(classes, [], [], coco.sizes_wh if coco else {}, metadata, coco.n_annotations if coco else 0)
+    for content in [*tables, *([coco] if coco else [])]:
+        brought.annotations += content.annotations
+        brought.rejected += content.rejected
+    brought.n_rows += sum(table.n_rows for table in tables)
+    return brought
+
+
+def _read_classes(path: Path) -> tuple[str, ...]:
+    if not path.exists():
+        return ()
+    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if len(set(names)) < len(names):
+        raise DatatoolsError(f"{path}: expected each class once. Got a repeated name: remove it.")
+    return tuple(names)
+
+
+def _with_images(rows: Sequence[Row], paths: set[str]) -> tuple[list[Row], list[Row]]:
+    """Split rows into those whose image was taken in and rejected ones."""
+    kept = [row for row in rows if row["path"] in paths]
+    orphans = [
+        {
+            "source": row["source"],
+            "path": row["path"],
+            "annotation_id": row["annotation_id"],
+            "reason": "no_image",
+            "message": "its image is missing or was left out",
+        }
+        for row in rows
+        if row["path"] not in paths
+    ]
+    return kept, orphans
+
+
+def _consensus_rows(rows: Sequence[Row]) -> list[Row]:
+    """The one label of each rated image: a majority vote."""
+    labels = [row for row in rows if row["kind"] == "label"]
+    if not labels:
+        return []
+    ratings = pd.DataFrame(labels).pivot(index="path", columns="annotator", values="label").sort_index()
+    common = {"kind": "label", "annotator": CONSENSUS, "source": "vote", "attributes": "{}"}
+    return [{"annotation_id": label_id(str(path)), "path": path, "label": label, **common} for path, label in vote(ratings).items()]
+
+
+def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
+    gone = annotations["path"].isin(excluded)
+    return annotations[~gone].reset_index(drop=True), int((gone & (annotations["annotator"] != CONSENSUS).fillna(True)).sum())
+
+
+def _image_table(facts: Mapping[str, ImageFacts], brought: _Brought, params: IngestParams, excluded: set[str]) -> pd.DataFrame:
+    rows = []
+    for path, fact in facts.items():
+        if path in excluded:
+            continue
+        width, height = brought.sizes_wh.get(path, (None, None))
+        metadata = brought.metadata.get(path, {})
+        rows.append(
+            {
+                **asdict(fact),
+                "path": path,
+                "declared_width_px": width,
+                "declared_height_px": height,
+                "group": metadata.get(params.group_column) or None,
+                "metadata": json.dumps(metadata, sort_keys=True, ensure_ascii=False),
+                "source": COCO_FILE if path in brought.sizes_wh else "folder",
+            }
+        )
+    images = IMAGES.conform(rows)
+    clusters = pd.Series(cluster_hashes(list(images["phash"]), params.near_duplicate_bits), dtype="int64")
+    return images.assign(duplicate_of=images.groupby(clusters)["path"].transform("min").astype("string"))
+
+
+def _labels_found(annotations: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(sorted(annotations["label"].dropna().unique()))
+
+
+def _rejected_file(path: str, reason: str, message: str) -> Row:
+    return {"source": path, "path": path, "reason": reason, "message": message}
+
+
+def _check_counts(dataset: Dataset, rejected: Sequence[Row], n_files: int, n_rows: int, n_gone: int) -> None:
+    """Counts in = counts kept + counts out; anything else is a bug of ours."""
+    out_files = sum(row["source"] == row["path"] for row in rejected)
+    assert n_files == len(dataset.images) + out_files, "a file was lost"
+    own = (dataset.annotations["annotator"] != CONSENSUS).fillna(True)
+    assert n_rows == int(own.sum()) + n_gone + len(rejected) - out_files, "an annotation was lost"

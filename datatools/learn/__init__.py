@@ -1,0 +1,1 @@
+"""Learning from images: device, models, training and cross-fitting. The only package that imports torch."""

@@ -1,0 +1,209 @@
+"""params.yaml as frozen dataclasses: one section a stage, every key a field, ranges checked on load."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from datatools.errors import DatatoolsError
+
+T = TypeVar("T")
+
+
+def param(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field with its meaning and its range (`low` and `high` inclusive) or its allowed words."""
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    """How the folder that a team brings becomes tables."""
+
+    classes: list[str] = param([], "Class list. Empty: classes.txt, else the COCO categories, else the labels found.")
+    group_column: str = param("", "Column of metadata.csv whose rows stay on one side of the split (writer, patient).")
+    near_duplicate_bits: int = param(
+        16, "Images whose 256-bit perceptual hashes differ in at most so many bits are near-duplicates.", low=0, high=64
+    )
+
+
+@dataclass(frozen=True)
+class ValidateParams:
+    """When a check speaks."""
+
+    kappa_min: float = param(0.8, "Agreement bar for Cohen's and Fleiss' kappa.", low=-1, high=1)
+    confusion_min: float = param(
+        0.1, "Name an annotator who gives at least this share of a class another label than the rest.", low=0, high=1
+    )
+    tolerance_px: float = param(0.5, "How far a box or polygon may stand over the image's edge.", low=0)
+    polygon_closure: str = param(
+        "auto",
+        "explicit: the last point must repeat the first. implicit: never. auto: as most polygons do.",
+        choices=("auto", "explicit", "implicit"),
+    )
+
+
+@dataclass(frozen=True)
+class SplitParams:
+    """Shares of the three sides; groups and near-duplicates never cross."""
+
+    train: float = param(0.7, "Share of the images to learn from.", low=0, high=1)
+    val: float = param(0.2, "Share to stop training on.", low=0, high=1)
+    test: float = param(0.1, "Share to measure on.", low=0, high=1)
+    seed: int = param(0, "Another seed, another split.", low=0)
+
+
+@dataclass(frozen=True)
+class AugmentParams:
+    """What imgaug does to the training images; boxes and polygons follow."""
+
+    factor: int = param(1, "Augmented copies per training image; 0 switches the stage off.", low=0, high=100)
+    rotate_deg: float = param(10.0, "Rotate by at most so many degrees either way.", low=0, high=180)
+    scale: float = param(0.1, "Zoom in or out by at most this share.", low=0, high=0.9)
+    shear_deg: float = param(6.0, "Shear by at most so many degrees.", low=0, high=60)
+    translate: float = param(0.05, "Shift by at most this share of the side.", low=0, high=0.5)
+    flip: float = param(0.0, "Chance of a left-right flip. Digits and text: 0.", low=0, high=1)
+    brightness: float = param(0.15, "Multiply all pixels by 1 plus or minus at most this.", low=0, high=1)
+    noise: float = param(6.0, "Standard deviation of Gaussian noise, in grey levels, at most.", low=0, high=128)
+    blur: float = param(0.4, "Sigma of Gaussian blur, in pixels, at most.", low=0, high=20)
+    keep_min: float = param(0.5, "Drop an object if less than this share of it is left in the image.", low=0, high=1)
+    seed: int = param(0, "Another seed, other copies.", low=0)
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """The classifier and how long it learns."""
+
+    model: str = param("resnet10", "resnet10 (one block a stage) or any torchvision classification model.")
+    image_size_px: int = param(64, "Images are scaled to this side.", low=16, high=1024)
+    epochs: int = param(8, "At most so many passes over the training images.", low=1)
+    patience: int = param(3, "Stop after so many epochs without a lower validation loss.", low=1)
+    batch_size: int = param(64, "Images a step.", low=1)
+    learning_rate: float = param(0.1, "Peak of the one-cycle schedule (SGD with Nesterov momentum).", low=0)
+    weight_decay: float = param(0.0005, "L2 penalty.", low=0)
+    device: str = param("auto", "auto takes CUDA where there is a GPU.", choices=("auto", "cpu", "cuda"))
+    precision: str = param("auto", "auto takes bf16 where the hardware has it.", choices=("auto", "bf16", "fp32"))
+    seed: int = param(0, "Initial weights and the order of the images.", low=0)
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """What is measured on the test split."""
+
+    confidence: float = param(0.95, "Level of the intervals.", low=0.5, high=0.9999)
+    tsne_perplexity: float = param(30.0, "About how many neighbours a point has in the t-SNE picture.", low=2)
+    tsne_max: int = param(2000, "Draw at most so many test images in the t-SNE picture.", low=10)
+    seed: int = param(0, "Start of the t-SNE.", low=0)
+
+
+@dataclass(frozen=True)
+class CurateParams:
+    """What is put before a person, and how much of it."""
+
+    folds: int = param(5, "Cross-fitting folds: every image is judged by a model that never saw it.", low=2, high=20)
+    epochs: int = param(5, "Passes over the images in each fold.", low=1)
+    slice_columns: list[str] = param([], "Columns of metadata.csv to look for under-represented slices in.")
+    share_min: float = param(0.25, "A class or slice with less than this share of its even part is rare.", low=0, high=1)
+    queue_max: int = param(1000, "Longest review queue.", low=1)
+    seed: int = param(0, "Folds and initial weights.", low=0)
+
+
+@dataclass(frozen=True)
+class ReportParams:
+    """What the report shows."""
+
+    title: str = param("", "Headline. Empty: the name of the folder above data/.")
+    thumbnails: int = param(24, "How many queue rows are drawn.", low=0, high=500)
+
+
+SECTIONS: dict[str, type] = {
+    "ingest": IngestParams,
+    "validate": ValidateParams,
+    "split": SplitParams,
+    "augment": AugmentParams,
+    "train": TrainParams,
+    "evaluate": EvaluateParams,
+    "curate": CurateParams,
+    "report": ReportParams,
+}
+
+
+def load_params(path: Path, kind: type[T]) -> T:
+    """Read the section of `path` that belongs to `kind` and check every key.
+
+    Raises DatatoolsError for a missing file, broken YAML, an unknown section or key, a wrong type or a value out of
+    range; the message names file, section and key.
+    """
+    section = next(name for name, known in SECTIONS.items() if known is kind)
+    document = _read_yaml(path)
+    unknown = sorted(set(document) - set(SECTIONS))
+    if unknown:
+        raise DatatoolsError(f"{path}: sections are {', '.join(SECTIONS)}. Got {unknown[0]!r} instead: rename or remove it.")
+    return from_mapping(kind, document.get(section) or {}, where=f"{path}: {section}")
+
+
+def from_mapping(kind: type[T], values: Any, where: str) -> T:
+    """Build `kind` from a mapping of its fields; `where` starts every error. Raises DatatoolsError."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(values, dict):
+        raise DatatoolsError(f"{where} must be a mapping of {', '.join(fields)}. Got {values!r} instead.")
+    for name in values:
+        if name not in fields:
+            raise DatatoolsError(f"{where} has the keys {', '.join(fields)}. Got {name!r} instead: rename or remove it.")
+    hints = get_type_hints(kind)
+    checked = {name: _check(value, hints[name], fields[name].metadata, f"{where}.{name}") for name, value in values.items()}
+    return kind(**checked)
+
+
+def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    allowed = get_args(hint) if get_origin(hint) in (Union, UnionType) else (get_origin(hint) or hint,)
+    wrong_type = not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
+    if get_origin(hint) is list and not wrong_type:
+        wrong_type = not all(isinstance(item, get_args(hint)) for item in value)
+    low, high, choices = rule["low"], rule["high"], rule["choices"]
+    out_of_range = not wrong_type and (
+        (low is not None and not value >= low) or (high is not None and not value <= high) or (choices and value not in choices)
+    )
+    if wrong_type or out_of_range:
+        raise DatatoolsError(f"{where} must be {_describe(hint, low, high, choices)}. Got {value!r} instead.")
+    return value
+
+
+def _describe(hint: Any, low: float | None, high: float | None, choices: tuple[str, ...]) -> str:
+    if choices:
+        return "one of " + ", ".join(choices)
+    if get_origin(hint) is list:
+        return "a list of strings (quote numbers)"
+    name = {"int": "an int", "float": "a number", "str": "a string"}[hint.__name__]
+    if low is None and high is None:
+        return name
+    return f"{name} in [{low if low is not None else '-inf'}, {f'{high}]' if high is not None else 'inf)'}"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DatatoolsError(f"{path}: expected a params file. Got no such file: run from the project's folder.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = str(error).replace("\n", " ")
+        raise DatatoolsError(f"{path}: expected YAML. Got: {line}") from error
+    if not isinstance(document, dict):
+        raise DatatoolsError(f"{path}: expected one section a stage ({', '.join(SECTIONS)}). Got {type(document).__name__}.")
+    return document

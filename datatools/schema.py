@@ -1,0 +1,151 @@
+"""The columns of every table, in their order on disk, and the key each table is sorted by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from datatools.errors import DatatoolsError
+
+KINDS = ("label", "box", "mask")
+BOX = ["x0_px", "y0_px", "x1_px", "y1_px"]
+CONSENSUS = "consensus"  # the annotator of the one label per image that training uses
+SEVERITIES = ("info", "warning", "error")
+SIDES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A tidy table: name, column -> pandas dtype, and the columns that identify and order its rows."""
+
+    name: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+
+    def empty(self) -> pd.DataFrame:
+        """A table without rows that has all columns."""
+        return self.conform([])
+
+    def conform(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Return `rows` with exactly the columns of this table, typed, sorted by key, index 0..n-1.
+
+        The same rows in any order give the same table. A missing column is null. Raises DatatoolsError for a column
+        the table does not have.
+        """
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+        unknown = sorted(set(frame.columns) - set(self.columns))
+        if unknown:
+            raise DatatoolsError(f"{self.name}: columns are {', '.join(self.columns)}. Got {unknown[0]!r} instead.")
+        frame = frame.reindex(columns=list(self.columns)).astype(dict(self.columns))
+        return frame.sort_values(list(self.key), kind="stable", ignore_index=True)
+
+
+IMAGES = Table(
+    "images",
+    {
+        "path": "string",  # relative to the data root, POSIX; identity
+        "sha256": "string",  # content
+        "n_bytes": "int64",
+        "width_px": "int64",
+        "height_px": "int64",
+        "channels": "int64",
+        "phash": "string",  # 256-bit perceptual hash, 64 hex digits
+        "duplicate_of": "string",  # smallest path of its near-duplicate cluster; itself where it is alone
+        "declared_width_px": "Int64",  # what the annotation file says; null where it says nothing
+        "declared_height_px": "Int64",
+        "group": "string",  # never on two sides of the split; null where unknown
+        "metadata": "string",  # JSON object: the other columns of metadata.csv
+        "source": "string",
+    },
+    ("path",),
+)
+ANNOTATIONS = Table(
+    "annotations",
+    {
+        "annotation_id": "string",
+        "path": "string",
+        "label": "string",
+        "kind": "string",  # one of KINDS
+        "x0_px": "float64",  # half-open box, null where there is none
+        "y0_px": "float64",
+        "x1_px": "float64",
+        "y1_px": "float64",
+        "mask": "string",  # JSON list of polygons, each a list of [x, y] in pixels; null where there is none
+        "annotator": "string",
+        "source": "string",
+        "attributes": "string",  # JSON object: every field of the source that has no column
+    },
+    ("annotation_id",),
+)
+REJECTED = Table(
+    "rejected",
+    {
+        "source": "string",  # file the row came from
+        "row": "Int64",  # 1-based line or list position there; null for a whole file
+        "path": "string",
+        "annotation_id": "string",
+        "reason": "string",  # a finding code where a check speaks of it, else a word
+        "message": "string",
+    },
+    ("source", "row", "path", "annotation_id"),
+)
+FINDINGS = Table(
+    "findings",
+    {
+        "code": "string",
+        "version": "int64",
+        "severity": "string",
+        "path": "string",
+        "annotation_id": "string",
+        "score": "float64",  # 0 worst, 1 fine
+        "message": "string",
+    },
+    ("code", "path", "annotation_id", "message"),
+)
+SPLIT = Table("split", {"path": "string", "split": "string", "group": "string"}, ("path",))
+AUGMENTED = Table(
+    "augmented",
+    {**ANNOTATIONS.columns, "parent_path": "string", "parent_annotation_id": "string", "seed": "int64"},
+    ("annotation_id",),
+)
+PREDICTIONS = Table(
+    "predictions",
+    {"path": "string", "split": "string", "label": "string", "predicted": "string", "confidence": "float64"},
+    ("path",),
+)
+QUEUE = Table(
+    "queue",
+    {
+        "rank": "int64",  # 1 = look at this first
+        "path": "string",
+        "annotation_id": "string",  # the image's label
+        "kind": "string",  # label | disagreement | duplicate | rare
+        "label": "string",
+        "suggested": "string",
+        "score": "float64",  # 0 worst, 1 fine
+        "split": "string",
+        "codes": "string",  # finding codes, comma-separated
+        "reason": "string",  # in words
+    },
+    ("rank",),
+)
+FIX_STATUS = Table(
+    "fixes",
+    {
+        "id": "string",
+        "status": "string",  # applied | reverted | conflict
+        "op": "string",
+        "path": "string",
+        "annotation_id": "string",
+        "before": "string",
+        "after": "string",
+        "why": "string",
+        "who": "string",
+        "when": "string",
+        "message": "string",
+    },
+    ("when", "id"),
+)

@@ -1,0 +1,127 @@
+"""Tables and documents on disk: atomic, durable writes that give the same bytes for the same content."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datatools.errors import DatatoolsError
+from datatools.schema import Table
+
+
+def save_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the whole new one, also after kill -9."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, with `\\n` line ends on every system."""
+    save_bytes(path, text.encode("utf-8"))
+
+
+def save_json(path: Path, document: Any) -> None:
+    """Write `document` as indented JSON with keys in the given order; NaN becomes null."""
+    save_text(path, json.dumps(_without_nan(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load_json(path: Path) -> Any:
+    """Read a JSON file; raises DatatoolsError that names the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DatatoolsError(f"{path}: expected a JSON file. Got no such file: run `dvc repro` first.") from error
+    except (ValueError, RecursionError) as error:
+        raise DatatoolsError(f"{path}: expected JSON. Got: {error}") from error
+
+
+def save_table(path: Path, frame: pd.DataFrame, table: Table) -> None:
+    """Write `frame` as Parquet in `table`'s columns and order; equal content gives equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table.conform(frame), preserve_index=False).replace_schema_metadata(None)
+    sink = pa.BufferOutputStream()
+    pq.write_table(arrow, sink, compression="zstd")
+    save_bytes(path, sink.getvalue().to_pybytes())
+
+
+def load_table(path: Path, table: Table) -> pd.DataFrame:
+    """Read a Parquet file of `table`; raises DatatoolsError for a missing or foreign file."""
+    try:
+        return table.conform(pd.read_parquet(path))
+    except FileNotFoundError as error:
+        raise DatatoolsError(f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first.") from error
+    except (OSError, ValueError) as error:
+        raise DatatoolsError(f"{path}: expected the table {table.name} as Parquet. Got: {error}") from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and make it durable before returning; a torn last line of a crash is ended first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(line.encode("utf-8") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Let one process at a time in; the others wait, and say so on stderr.
+
+    A stage's process outlives a killed `dvc repro`. Without this, a rerun would write beside it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"{lock.stem}: an earlier run of this stage is still at work; waiting for it to end\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
