@@ -68,7 +68,8 @@ def certify(table: pd.DataFrame, images: pd.DataFrame, strata: NDArray[np.str_],
     joined = table.merge(images[["path", "group", "duplicate_of"]].rename(columns={"group": "metadata_group"}), on="path")
     wanted = {side: getattr(params, side) for side in SIDES}
     per_class = pd.crosstab(pd.Series(strata, name="label"), table["split"]).reindex(columns=list(SIDES), fill_value=0)
-    shares = per_class.div(per_class.sum(axis=1), axis=0)
+    labelled = per_class.drop("(none)", errors="ignore")
+    shares = labelled.div(labelled.sum(axis=1), axis=0)
     deviation = (shares - pd.Series(wanted)).abs().to_numpy().max() if len(shares) else 0.0
     content = table.to_csv(index=False, lineterminator="\n").encode()
     return {

@@ -32,7 +32,7 @@ class Examples:
         check_images(self.images)
         if self.labels.shape != (len(self.images),) or self.labels.dtype != np.int64:
             raise DatatoolsError(
-                f"examples: labels must be int64 of shape ({len(self.images)},), one an image. "
+                f"learn: labels must be int64 of shape ({len(self.images)},), one an image. "
                 f"Got {self.labels.dtype} {self.labels.shape} instead."
             )
 
@@ -48,11 +48,14 @@ class Scale:
     std: tuple[float, ...]
 
 
-def check_images(images: NDArray[np.uint8]) -> None:
-    """Raise DatatoolsError unless `images` is uint8 of shape (n, h, w, 3)."""
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+def check_images(images: NDArray[np.uint8], side_px: int | None = None) -> None:
+    """Raise DatatoolsError unless `images` is uint8 of shape (n, h, w, 3), with h = w = `side_px` if that is given."""
+    side = side_px if side_px is not None else "side"
+    square = side_px is None or images.shape[1:3] == (side_px, side_px)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not square:
         raise DatatoolsError(
-            f"examples: images must be uint8 of shape (n, height, width, 3). Got {images.dtype} {images.shape} instead."
+            f"learn: images must be uint8 of shape (n, {side}, {side}, 3), side = train.image_size_px. "
+            f"Got {images.dtype} {images.shape} instead: resize them."
         )
 
 

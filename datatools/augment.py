@@ -1,0 +1,240 @@
+"""Augmented copies of training images with imgaug: image, boxes and polygons go together. Only this file imports imgaug.
+
+The maintained distribution of the imgaug module is `imaug`. Every augmenter of a copy is seeded from the content of
+the parent and the copy's number, so the result does not depend on workers, order or the other images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from shapely import MultiPolygon, Polygon, box, make_valid
+
+from datatools.checks.runner import run_checks
+from datatools.dataset import Dataset
+from datatools.engine import map_ordered
+from datatools.errors import MissingExtraError
+from datatools.images import RGB, encode_png, load_image
+from datatools.params import AugmentParams, ValidateParams
+from datatools.schema import AUGMENTED, BOX, CONSENSUS
+
+Row = dict[str, Any]
+PACKAGES = ("imaug", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Copies as (name, PNG bytes), their AUGMENTED table, and a summary with every dropped object by reason."""
+
+    members: Sequence[tuple[str, bytes]]
+    table: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+@dataclass
+class _Copies:
+    """What one parent became: files, their sizes, annotation rows, and a reason for each dropped object."""
+
+    members: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
+    sizes: list[Row] = dataclasses.field(default_factory=list)
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    reasons: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: str
+    sha256: str
+    label: str
+    objects: tuple[Row, ...]
+
+
+def augment_dataset(
+    dataset: Dataset,
+    split: pd.DataFrame,
+    findings: pd.DataFrame,
+    root: Path,
+    params: AugmentParams,
+    workers: int | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> Augmented:
+    """Make `params.factor` copies of every labelled image on the train side.
+
+    Objects that a check of severity error speaks of are not copied. After each call boxes are clipped to the image,
+    objects of which less than `params.keep_min` is left are dropped, and the geometry checks run on the result.
+    Raises MissingExtraError without imgaug.
+    """
+    import_imgaug()
+    broken = set(findings.loc[findings["severity"] == "error", "annotation_id"].dropna())
+    jobs = _jobs(dataset, set(split.loc[split["split"] == "train", "path"]), broken)
+    work = functools.partial(_augment_job, root, params)
+    results = list(map_ordered(work, jobs, workers, tick)) if params.factor else []
+    members = [member for copies in results for member in copies.members]
+    dropped = Counter(reason for copies in results for reason in copies.reasons)
+    dropped["broken in the parent"] += _count_broken(dataset, jobs, broken) * params.factor
+    table, n_bad = _check_output(results, dataset.classes)
+    dropped["broken by augmentation"] += n_bad
+    summary = {
+        "images": len(members),
+        "parents": len(jobs) if params.factor else 0,
+        "objects": int((table["kind"] != "label").sum()),
+        "dropped": {reason: n for reason, n in sorted(dropped.items()) if n},
+        "params": dataclasses.asdict(params),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    return Augmented(members, table, summary)
+
+
+def import_imgaug() -> Any:
+    """The imgaug module; raises MissingExtraError that says how to install it."""
+    try:
+        import imgaug
+        import imgaug.augmenters
+    except ImportError as error:
+        raise MissingExtraError("augment", "imaug", "augment") from error
+    return imgaug
+
+
+def make_seed(run_seed: int, sha256: str, copy: int) -> int:
+    """The seed of one copy, in [0, 2**31): a function of the run's seed, the parent's content and the copy's number."""
+    text = f"{run_seed}/{sha256}/{copy}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
+
+
+def build_augmenter(params: AugmentParams, seed: int) -> Any:
+    """The imgaug pipeline of `params`, itself and every child seeded (`Sequential(seed=...)` seeds no child)."""
+    iaa = import_imgaug().augmenters
+    augmenter = iaa.Sequential(
+        [
+            iaa.Fliplr(params.flip),
+            iaa.Affine(
+                rotate=(-params.rotate_deg, params.rotate_deg),
+                scale=(1 - params.scale, 1 + params.scale),
+                shear=(-params.shear_deg, params.shear_deg),
+                translate_percent=(-params.translate, params.translate),
+                mode="edge",
+            ),
+            iaa.Multiply((1 - params.brightness, 1 + params.brightness)),
+            iaa.GaussianBlur((0.0, params.blur)),
+            iaa.AdditiveGaussianNoise(scale=(0.0, params.noise)),
+        ]
+    )
+    augmenter.seed_(seed)
+    return augmenter
+
+
+def _jobs(dataset: Dataset, train: set[str], broken: set[str]) -> list[_Job]:
+    labels = dataset.labels
+    sha256 = dataset.images.set_index("path")["sha256"]
+    objects = dataset.objects
+    sound = objects[~objects["annotation_id"].isin(broken)]
+    by_path: dict[str, list[Row]] = {}
+    for row in sound.to_dict("records"):
+        by_path.setdefault(row["path"], []).append(row)
+    paths = [path for path in labels.index if path in train]
+    return [_Job(path, sha256[path], labels[path], tuple(by_path.get(path, ()))) for path in paths]
+
+
+def _count_broken(dataset: Dataset, jobs: Sequence[_Job], broken: set[str]) -> int:
+    objects = dataset.objects
+    return int((objects["annotation_id"].isin(broken) & objects["path"].isin([job.path for job in jobs])).sum())
+
+
+def _augment_job(root: Path, params: AugmentParams, job: _Job) -> _Copies:
+    image = load_image(root / job.path)
+    height, width = image.shape[:2]
+    copies = _Copies()
+    for copy in range(params.factor):
+        seed = make_seed(params.seed, job.sha256, copy)
+        pixels, objects, dropped = augment_image(image, job.objects, params, seed)
+        path = f"{Path(job.path).with_suffix('').as_posix()}.aug{copy}.png"
+        origin = {"path": path, "parent_path": job.path, "seed": seed, "source": "augment", "attributes": "{}"}
+        label = {"annotation_id": f"label/{path}", "parent_annotation_id": f"label/{job.path}", "kind": "label"}
+        copies.members.append((path, encode_png(pixels)))
+        copies.sizes.append({"path": path, "width_px": width, "height_px": height})
+        copies.rows.append({**label, "label": job.label, "annotator": CONSENSUS, **origin})
+        copies.rows += [{**item, "annotation_id": f"{item['parent_annotation_id']}/aug{copy}", **origin} for item in objects]
+        copies.reasons += dropped
+    return copies
+
+
+def augment_image(
+    image: RGB, objects: Sequence[Row], params: AugmentParams, seed: int
+) -> tuple[RGB, list[Row], list[str]]:
+    """Return one augmented copy `(height, width, 3)`, the objects that are left in it, and why others were dropped.
+
+    Polygons are clipped to the image; a box that came with a polygon is the polygon's bounds, any other is the bounds of
+    its four moved corners, clipped.
+    """
+    augmenter = build_augmenter(params, seed).to_deterministic()
+    pixels = augmenter.augment_image(image)
+    height, width = image.shape[:2]
+    frame = box(0, 0, width, height)
+    kept, reasons = [], []
+    for item in objects:
+        before = [_to_shape(points) for points in _polygons_of(item)]
+        moved = [_to_shape(_move(augmenter, np.asarray(shape.exterior.coords), image.shape)) for shape in before]
+        inside = [part for shape in moved for part in _parts(make_valid(shape).intersection(frame))]
+        whole = sum(shape.area for shape in moved)
+        if not whole or sum(part.area for part in inside) < params.keep_min * whole:
+            reasons.append("mostly outside the image")
+            continue
+        kept.append(_to_row(item, inside))
+    return pixels, kept, reasons
+
+
+def _polygons_of(item: Row) -> list[list[list[float]]]:
+    if item["mask"] is not None and not pd.isna(item["mask"]):
+        return list(json.loads(item["mask"]))
+    x0, y0, x1, y1 = (float(item[name]) for name in BOX)
+    return [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]
+
+
+def _move(augmenter: Any, points: Any, shape: tuple[int, ...]) -> Any:
+    imgaug = import_imgaug()
+    keypoints = imgaug.KeypointsOnImage.from_xy_array(points, shape=shape)
+    return augmenter.augment_keypoints(keypoints).to_xy_array()
+
+
+def _to_shape(points: Any) -> Polygon:
+    return Polygon(np.asarray(points, dtype=float).reshape(-1, 2))
+
+
+def _parts(shape: Any) -> list[Polygon]:
+    if isinstance(shape, Polygon):
+        return [shape] if shape.area > 0 else []
+    if isinstance(shape, MultiPolygon) or hasattr(shape, "geoms"):
+        return [part for piece in shape.geoms for part in _parts(piece)]
+    return []
+
+
+def _to_row(item: Row, parts: Sequence[Polygon]) -> Row:
+    bounds = np.array([part.bounds for part in parts])
+    x0, y0 = bounds[:, :2].min(axis=0)
+    x1, y1 = bounds[:, 2:].max(axis=0)
+    row = {name: round(float(value), 2) for name, value in zip(BOX, (x0, y0, x1, y1), strict=True)}
+    rings = [[[round(x, 2), round(y, 2)] for x, y in part.exterior.coords] for part in parts]
+    mask = json.dumps(rings, separators=(",", ":")) if item["kind"] == "mask" else None
+    about = {"parent_annotation_id": item["annotation_id"], "label": item["label"]}
+    return {**about, **row, "kind": item["kind"], "annotator": item["annotator"], "mask": mask}
+
+
+def _check_output(results: Sequence[_Copies], classes: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """The table of all copies without the rows that the geometry and label checks call an error, and their number."""
+    table = AUGMENTED.conform([row for copies in results for row in copies.rows])
+    images = pd.DataFrame([size for copies in results for size in copies.sizes], columns=["path", "width_px", "height_px"])
+    inputs = {"annotations": table, "images": images, "classes": classes, "params": ValidateParams()}
+    findings, _ = run_checks(inputs, only_with=frozenset({"annotations"}))
+    bad = set(findings.loc[findings["severity"] == "error", "annotation_id"].dropna())
+    return table[~table["annotation_id"].isin(bad)].reset_index(drop=True), len(bad)

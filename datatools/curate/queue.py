@@ -1,0 +1,95 @@
+"""One ranked list of what to look at next, with a reason in words for every row."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from datatools.dataset import Dataset, label_id
+from datatools.schema import QUEUE
+
+KINDS = ("label", "disagreement", "duplicate", "rare")
+DUPLICATES = ("DUP001", "DUP002")
+N_RARE = 25  # per rare slice
+
+
+def build_queue(
+    dataset: Dataset,
+    suspects: pd.DataFrame,
+    findings: pd.DataFrame,
+    slices: pd.DataFrame,
+    split: pd.DataFrame,
+    fixes: pd.DataFrame,
+    queue_max: int,
+) -> pd.DataFrame:
+    """Join what speaks against an image into one QUEUE row, worst first.
+
+    Order: labels that look wrong (lowest score first), then images on which annotators disagree, then duplicates, then
+    the rare slices' least certain images. An image that a person has decided on (an applied relabel or confirm
+    record) is not asked about again.
+    """
+    judged = suspects.set_index("path")
+    said = findings.dropna(subset=["path"]).groupby("path")[["code", "message"]].agg(list)
+    rows = pd.DataFrame({"kind": _kinds(judged, findings, dataset, slices)})
+    rows = rows[~rows.index.isin(_decided(fixes))]
+    rows = rows.join(judged).assign(order=rows["kind"].map(KINDS.index)).reset_index(names="path")
+    rows = rows.sort_values(["order", "score", "path"], ignore_index=True).head(queue_max)
+    sides = split.set_index("path")["split"]
+    result = [
+        {
+            "rank": rank,
+            "path": row.path,
+            "annotation_id": label_id(row.path),
+            "kind": row.kind,
+            "label": row.label,
+            "suggested": row.suggested,
+            "score": row.score,
+            "split": sides.get(row.path),
+            "codes": ",".join(sorted(set(said["code"].get(row.path, [])))),
+            "reason": _reason(row, said["message"].get(row.path, [])),
+        }
+        for rank, row in enumerate(rows.itertuples(), start=1)
+    ]
+    return QUEUE.conform(result)
+
+
+def _kinds(judged: pd.DataFrame, findings: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) -> pd.Series:
+    """The strongest kind of each path that has one."""
+    wrong = judged.index[judged["is_issue"] | (judged["suggested"] != judged["label"])]
+    paths = {
+        "label": wrong,
+        "disagreement": findings.loc[findings["code"] == "AGR003", "path"],
+        "duplicate": findings.loc[findings["code"].isin(DUPLICATES), "path"],
+        "rare": _rare_paths(judged, dataset, slices),
+    }
+    kinds: dict[str, str] = {}
+    for kind in KINDS:
+        for path in paths[kind]:
+            kinds.setdefault(str(path), kind)
+    return pd.Series({path: kind for path, kind in kinds.items() if path in judged.index}, dtype=object)
+
+
+def _rare_paths(judged: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) -> list[str]:
+    """The least certain images of each rare slice."""
+    metadata = dataset.metadata
+    paths: list[str] = []
+    for row in slices[slices["is_rare"]].itertuples():
+        values = judged["label"] if row.column == "label" else metadata[row.column].reindex(judged.index)
+        members = judged[(values == row.value).fillna(False).to_numpy(dtype=bool)]
+        paths += list(members.sort_values("score").head(N_RARE).index)
+    return paths
+
+
+def _decided(fixes: pd.DataFrame) -> set[str]:
+    done = fixes[(fixes["status"] == "applied") & fixes["op"].isin(["relabel", "confirm"])]
+    return set(done["path"].dropna())
+
+
+def _reason(row: object, messages: list[str]) -> str:
+    label, suggested, confidence = row.label, row.suggested, row.confidence  # type: ignore[attr-defined]
+    parts = []
+    if suggested != label:
+        parts.append(f"a model that never saw it says {suggested!r} with {confidence:.0%}, the label is {label!r}")
+    elif row.kind == "rare":  # type: ignore[attr-defined]
+        parts.append(f"in a rare slice; the model says {suggested!r} with {confidence:.0%}")
+    parts += [message for message in messages if not message.startswith("labelled ")]
+    return "; ".join(parts)

@@ -1,0 +1,68 @@
+"""The curate stage: judge every label by a model that never saw it, and put the worst before a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datatools.checks.runner import run_checks
+from datatools.curate.label_issues import find_suspects
+from datatools.curate.queue import build_queue
+from datatools.curate.slices import count_slices
+from datatools.dataset import Dataset
+from datatools.findings import concat
+from datatools.params import CurateParams, TrainParams
+from datatools.pixels import load_pixels
+
+
+@dataclass(frozen=True)
+class Curated:
+    """Model-based findings (FINDINGS), the review queue (QUEUE) and a summary in numbers."""
+
+    findings: pd.DataFrame
+    queue: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+def curate(
+    dataset: Dataset,
+    split: pd.DataFrame,
+    findings: pd.DataFrame,
+    fixes: pd.DataFrame,
+    root: Path,
+    params: CurateParams,
+    train: TrainParams,
+    tick: Callable[[int], None] | None = None,
+) -> Curated:
+    """Cross-fit over all labelled images, ask cleanlab which labels it doubts, count slices and rank the queue.
+
+    Folds keep the groups of the split together. `findings` are those of validate. `tick(n)` counts training steps.
+    """
+    from datatools.learn.crossfit import cross_fit
+    from datatools.learn.training import Examples
+
+    labels = dataset.labels
+    codes = np.array([dataset.classes.index(label) for label in labels], dtype=np.int64)
+    groups = split.set_index("path")["group"].reindex(labels.index).to_numpy(dtype=object)
+    examples = Examples(load_pixels(root, list(labels.index), train.image_size_px), codes)
+    probs = cross_fit(examples, groups, len(dataset.classes), train, params.folds, params.epochs, params.seed, tick)
+    suspects = find_suspects(labels, probs, dataset.classes)
+    correct = (suspects["suggested"] == suspects["label"]).set_axis(labels.index)
+    slices = count_slices(labels, dataset.metadata, correct, params.slice_columns, params.share_min)
+    found, _ = run_checks({"suspects": suspects, "slices": slices}, only_with=frozenset({"suspects", "slices"}))
+    everything = concat([findings, found])
+    queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max)
+    summary = {
+        "images_judged": len(labels),
+        "label_issues": int(suspects["is_issue"].sum()),
+        "out_of_fold_accuracy": float(correct.mean()),
+        "folds": params.folds,
+        "queue": {str(kind): int(n) for kind, n in queue["kind"].value_counts().items()},
+        "slices": slices.to_dict("records"),
+    }
+    return Curated(found, queue, summary)

@@ -1,0 +1,62 @@
+"""What people decided: fix records joined into decisions, and how the decisions moved the class counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from datatools.dataset import Dataset, label_id
+
+Section = dict[str, Any]
+SAME = ["status", "op", "path", "before", "after", "why", "who", "when", "message"]
+
+
+def count_fixes(dataset: Dataset, fixes: pd.DataFrame) -> Section:
+    """Decisions, newest first, conflicts apart; one decision may be several records (the label and its boxes)."""
+    decisions = join_records(fixes)
+    statuses = Counter(row["status"] for row in decisions)
+    ops = Counter(row["op"] for row in decisions if row["status"] == "applied")
+    return {
+        "records": len(fixes),
+        "n": len(decisions),
+        "by_status": {name: statuses[name] for name in ("applied", "reverted", "conflict")},
+        "applied_by_op": {op: ops[op] for op in sorted(ops)},
+        "conflicts": [row for row in decisions if row["status"] == "conflict"],
+        "decisions": [row for row in decisions if row["status"] != "conflict"],
+        "class_counts": compare_classes(dataset, fixes),
+    }
+
+
+def join_records(fixes: pd.DataFrame) -> list[Section]:
+    """Records of one person, moment, image and change as one decision with its number of records, newest first."""
+    rows = fixes.astype(object).where(fixes.notna(), None).to_dict("records")
+    decisions: dict[tuple[Any, ...], Section] = {}
+    for row in rows:
+        key = tuple(row[name] for name in SAME)
+        if row["path"] is None:
+            key += (row["id"],)
+        first = decisions.setdefault(key, {"id": row["id"], **{name: row[name] for name in SAME}, "records": 0})
+        first["records"] += 1
+    return sorted(decisions.values(), key=lambda row: (str(row["when"] or ""), str(row["id"])), reverse=True)
+
+
+def compare_classes(dataset: Dataset, fixes: pd.DataFrame) -> list[Section]:
+    """Images of each class before and after the relabels in force; only classes that a relabel touched.
+
+    Excluded images are in neither count: what they were labelled left the data set with them.
+    """
+    moved: Counter[str] = Counter()
+    touched: set[str] = set()
+    present = set(dataset.images["path"])
+    chosen = fixes[(fixes["status"] == "applied") & (fixes["op"] == "relabel")]
+    for row in chosen.to_dict("records"):
+        if row["path"] in present and row["annotation_id"] == label_id(str(row["path"])):
+            moved.update({row["after"]: 1})
+            moved.subtract({row["before"]: 1})
+            touched |= {row["before"], row["after"]}
+    now = dataset.labels.value_counts()
+    order = [*dataset.classes, *sorted(str(name) for name in touched - set(dataset.classes))]
+    counts = [(name, int(now.get(name, 0)), moved[name]) for name in order if name in touched]
+    return [{"class": name, "before": after - delta, "after": after, "delta": delta} for name, after, delta in counts]

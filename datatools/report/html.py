@@ -1,0 +1,103 @@
+"""The report as one HTML page that needs no network: pictures and style are inside, foreign text is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from datatools.report import words
+from datatools.report.summary import write_accuracy, write_fix
+
+Section = dict[str, Any]
+PICTURES = {
+    "confusion": ("Confusion matrix", "Rows are the given labels, columns what the model said."),
+    "curves": ("Training curves", "Loss and accuracy over the epochs, on the training and the validation side."),
+    "tsne": ("Test images as the model sees them", "t-SNE of the embeddings: images that the model takes for alike lie close."),
+    "augmented": ("Augmented training images", "Outlines were moved along with the pixels."),
+}
+MAX_ROWS = 200  # of a table; the numbers of the rest are in report.json
+MAX_DECISIONS = 24
+
+
+def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping[str, bytes]) -> str:
+    """Return the page. `pictures` are PNGs by name (confusion, tsne, curves, augmented), `thumbnails` by image path."""
+    return _environment().get_template("template.html").render(
+        **summary,
+        pictures={name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures},
+        thumbnails={path: _data_uri(data) for path, data in thumbnails.items()},
+        tiles=list_tiles(summary),
+        provenance=list_provenance(summary),
+        max_rows=MAX_ROWS,
+        max_decisions=MAX_DECISIONS,
+    )
+
+
+def list_tiles(summary: Section) -> list[Section]:
+    """The four figures at the head of the page, each with a word of context and a section to jump to."""
+    data, curate, model, findings = (summary[name] for name in ("data", "curate", "model", "findings"))
+    errors = findings["by_severity"]["error"]
+    around = words.interval(model.get("accuracy_low"), model.get("accuracy_high"))
+    judged = f"of {words.count(curate['images_judged'])} images judged"
+    return [
+        {"figure": words.count(data["images"]), "name": "images", "note": f"{data['files_left_out']:,} left out", "to": "left-out"},
+        {"figure": words.count(curate["label_issues"]), "name": "labels look wrong", "note": judged, "to": "review"},
+        {"figure": words.percent(model.get("accuracy")), "name": "test accuracy", "note": around, "to": "model"},
+        {"figure": words.count(errors), "name": "errors found", "note": f"of {findings['n']:,} findings", "to": "findings"},
+    ]
+
+
+def list_provenance(summary: Section) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """The training run's record as named lists: single facts first, then each mapping in it."""
+    facts: list[tuple[str, Any]] = [("data version", summary["data"]["version"])]
+    if summary["split"]["assignment_sha256"]:
+        facts.append(("split", summary["split"]["assignment_sha256"]))
+    groups: list[tuple[str, list[tuple[str, Any]]]] = []
+    for name, value in summary["record"].items():
+        if isinstance(value, dict):
+            groups.append((name, _flatten(value)))
+        elif name != "data_version":
+            facts.append((name.replace("_", " "), _in_short(value)))
+    return [("run", facts), *groups]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("datatools", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters |= {"count": words.count, "percent": words.percent, "moment": words.moment, "fix": write_fix}
+    environment.filters |= {"plural": words.plural, "accuracy": write_accuracy, "delta": lambda n: f"{n:+,}"}
+    environment.globals |= {"kinds": words.KINDS, "ops": words.OPS}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Every text on the page is made visible before it is escaped; Markup is what this module built itself."""
+    if value is None:
+        return words.NONE
+    return words.visible(value, 400) if type(value) is str else value
+
+
+def _data_uri(png: bytes) -> Markup:
+    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
+
+
+def _flatten(values: Section, prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        rows += _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", _in_short(value))]
+    return rows
+
+
+def _in_short(value: Any) -> Any:
+    if isinstance(value, list):
+        return ", ".join(words.visible(item, 60) for item in value) or words.NONE
+    return f"{value:.4g}" if isinstance(value, float) else value

@@ -1,0 +1,169 @@
+"""The report for a pull request: Markdown below the size that GitHub takes, foreign text only in code spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from datatools.report.summary import write_accuracy
+from datatools.report.words import KINDS, OPS, count, is_number, moment, percent, plural, visible
+
+Section = dict[str, Any]
+LIMIT_BYTES = 65_000  # GitHub takes 65,536 characters
+CUT = "The rest is cut: it would not fit. The whole report is in `reports/report.html` and `reports/report.json`."
+ROWS = 20
+CLASSES = 40
+EXAMPLES = 2
+# Characters that GitHub acts on outside code spans; these look like them and do nothing.
+HARMLESS = str.maketrans({"@": "\uff20", "#": "\uff03", "<": "\u2039", ">": "\u203a", "&": "\uff06", "`": "'", "|": "\u00a6", ":": "\ua789"})
+
+
+def to_markdown(summary: Section, limit_bytes: int = LIMIT_BYTES) -> str:
+    """Return the summary as Markdown of at most `limit_bytes` UTF-8 bytes.
+
+    What does not fit is cut between whole blocks, never in a table, and a sentence says so.
+    """
+    room = limit_bytes - len(CUT) - 1
+    text = ""
+    for block in _blocks(summary):
+        grown = text + block + "\n\n"
+        if len(grown.encode()) > room:
+            return text + CUT + "\n"
+        text = grown
+    return text.rstrip("\n") + "\n"
+
+
+def code(text: Any, limit: int = 120) -> str:
+    """Foreign text as a code span that cannot end early, break a table, mention a person or link to an issue."""
+    shown = visible(text, limit).replace("`", "'").replace("|", "\u00a6").strip()
+    return f"`{shown}`" if shown != "-" else "-"
+
+
+def prose(text: Any, limit: int = 120) -> str:
+    """A title as plain words: whatever Markdown or GitHub would act on is escaped or replaced by a look-alike."""
+    shown = visible(text, limit).translate(HARMLESS)
+    return "".join("\\" + char if char in "\\*_[]{}()!~$" else char for char in shown).replace("www.", "www\\.")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a head that starts with `#` is a column of numbers. Cells must be harmless already."""
+    names = [name.removeprefix("#") for name in head]
+    rules = ["---:" if name.startswith("#") else "---" for name in head]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, rules, *rows])
+
+
+def _blocks(summary: Section) -> list[str]:
+    blocks = [f"## {prose(summary['title'])}", f"**{summary['headline']}**", _next(summary["next"])]
+    for name, body in (
+        ("Review first", _queue(summary["queue"])),
+        ("Fixes", _fixes(summary["fixes"])),
+        ("Findings", _findings(summary["findings"])),
+        ("Left out", _left_out(summary["data"])),
+        ("Split and classes", _split(summary)),
+        ("Model", _model(summary["model"])),
+        ("Under-represented", _slices(summary["curate"]["slices"])),
+        ("Provenance", _provenance(summary)),
+    ):
+        blocks += [f"### {name}\n\n{body[0]}", *body[1:]] if body else []
+    return blocks
+
+
+def _next(steps: Sequence[Section]) -> str:
+    return "\n".join(f"{n}. {step['what']}" + (f" {code(step['command'], 300)}" if step["command"] else "") for n, step in enumerate(steps, 1))
+
+
+def _queue(queue: Section) -> list[str]:
+    if not queue["n"]:
+        return ["Nothing waits for review."]
+    kinds = ", ".join(f"{n:,} {prose(KINDS.get(kind, kind))}" for kind, n in queue["by_kind"].items())
+    rows = [
+        (count(row["rank"]), code(row["path"]), code(row["label"], 40), code(row["suggested"], 40), code(row["split"]), code(row["reason"]))
+        for row in queue["top"][:ROWS]
+    ]
+    return [f"{plural(queue['n'], 'image')} to review: {kinds}.", table(["#", "image", "label", "suggested", "split", "reason"], rows)]
+
+
+def _fixes(fixes: Section) -> list[str]:
+    if not fixes["n"]:
+        return ["No fixes yet: a decision made in review appears here."]
+    counts = ", ".join(f"{n:,} {name}" for name, n in fixes["by_status"].items() if n)
+    blocks = [f"{plural(fixes['n'], 'decision')}: {counts}."]
+    if fixes["conflicts"]:
+        rows = [(code(row["path"] or row["id"]), _change(row), code(row["who"], 40), code(row["message"])) for row in fixes["conflicts"][:ROWS]]
+        blocks.append("**Conflicts, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows))
+    if fixes["class_counts"]:
+        moved = [(code(row["class"], 40), count(row["before"]), count(row["after"]), f"{row['delta']:+,}") for row in fixes["class_counts"]]
+        blocks.append(table(["class", "#before fixes", "#after", "#change"], moved[:CLASSES]))
+    rows = [
+        (code(row["path"]), _change(row), row["status"], code(row["who"], 40), code(moment(row["when"])), code(row["why"]))
+        for row in fixes["decisions"][:ROWS]
+    ]
+    return [*blocks, *([table(["image", "decision", "status", "who", "when (UTC)", "why"], rows)] if rows else [])]
+
+
+def _change(row: Section) -> str:
+    if row["op"] == "relabel":
+        return f"{code(row['before'], 40)} → {code(row['after'], 40)}"
+    return OPS.get(row["op"] or "", "not a record") + (f" {code(row['before'], 40)}" if row["before"] else "")
+
+
+def _findings(findings: Section) -> list[str]:
+    rows = []
+    for row in findings["codes"]:
+        examples = "; ".join(f"{code(example['path'], 60)} {code(example['message'], 80)}" for example in row["examples"][:EXAMPLES])
+        rows.append((code(row["code"]), count(row["n"]), code(row["severity"]), prose(row["title"]), examples))
+    return [table(["code", "#n", "severity", "what", "for example"], rows)] if rows else ["No findings."]
+
+
+def _left_out(data: Section) -> list[str]:
+    if not data["left_out"]:
+        return []
+    rows = [
+        (row["what"], count(row["n"]), prose(row["title"]), ", ".join(code(example["path"], 60) for example in row["examples"]))
+        for row in data["left_out"]
+    ]
+    return [table(["what", "#n", "reason", "for example"], rows)]
+
+
+def _split(summary: Section) -> list[str]:
+    split = summary["split"]
+    sizes = ", ".join(f"{n:,} {side}" for side, n in split["sizes"].items())
+    line = f"{plural(summary['data']['images'], 'image')}: {sizes}."
+    if is_number(split["groups_crossing"]):
+        line += f" {count(split['groups_crossing'])} of {count(split['groups'])} groups cross,"
+        line += f" {count(split['near_duplicates_crossing'])} near-duplicates cross."
+    rows = [(code(row["class"], 40), *(count(row[key]) for key in ("n", "train", "val", "test"))) for row in summary["classes"]]
+    return [line, *_capped(["class", "#images", "#train", "#val", "#test"], rows, "class", "classes")]
+
+
+def _model(model: Section) -> list[str]:
+    if not model:
+        return []
+    line = f"Test accuracy **{write_accuracy(model)}**, {percent(model['confidence'], 0)} interval, {count(model['n'])} images;"
+    line += f" macro F1 {percent(model['macro_f1'])}."
+    worst = sorted(model["per_class"], key=lambda row: row["f1"] if is_number(row["f1"]) else -1)
+    figures = [(code(row["class"], 40), *(percent(row[key]) for key in ("precision", "recall", "f1")), count(row["support"])) for row in worst]
+    blocks = [line, *_capped(["class, worst first", "#precision", "#recall", "#F1", "#images"], figures, "class", "classes")]
+    mixed = [(code(row["actual"], 40), code(row["predicted"], 40), count(row["n"])) for row in model["confusions"][:ROWS]]
+    return [*blocks, *([table(["label", "taken for", "#times"], mixed)] if mixed else [])]
+
+
+def _slices(slices: Sequence[Section]) -> list[str]:
+    rows = [
+        (code(row["column"], 40), code(row["value"], 40), count(row["n"]), percent(row["share"]), percent(row["accuracy"])) for row in slices
+    ]
+    return _capped(["column", "value", "#images", "#share", "#accuracy"], rows, "slice", "slices")
+
+
+def _provenance(summary: Section) -> list[str]:
+    record = summary["record"]
+    facts = [("data", summary["data"]["version"]), *((name, record.get(name)) for name in ("data_version", "code_commit", "device", "seeds"))]
+    return [", ".join(f"{name.replace('_', ' ')} {code(value)}" for name, value in facts if value is not None) + "."]
+
+
+def _capped(head: Sequence[str], rows: Sequence[Sequence[str]], noun: str, nouns: str) -> list[str]:
+    if not rows:
+        return []
+    rest = len(rows) - CLASSES
+    more = [f"And {plural(rest, f'more {noun}', f'more {nouns}')}."] if rest > 0 else []
+    return [table(head, rows[:CLASSES]), *more]

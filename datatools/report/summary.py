@@ -1,0 +1,126 @@
+"""Everything the report says, as numbers and words: this document is reports/report.json."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datatools.dataset import Dataset
+from datatools.params import ReportParams
+from datatools.report.decisions import count_fixes
+from datatools.report.sections import Section, count_classes, count_data, count_findings, count_model, count_queue, count_split
+from datatools.report.words import interval, is_number, percent, plural
+from datatools.schema import FINDINGS, FIX_STATUS, QUEUE, REJECTED, SPLIT
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the stages before the report wrote. Every part but the data set may be empty."""
+
+    dataset: Dataset
+    rejected: pd.DataFrame = field(default_factory=REJECTED.empty)
+    fixes: pd.DataFrame = field(default_factory=FIX_STATUS.empty)
+    findings: pd.DataFrame = field(default_factory=FINDINGS.empty)  # of validate and of curate
+    queue: pd.DataFrame = field(default_factory=QUEUE.empty)
+    split: pd.DataFrame = field(default_factory=SPLIT.empty)
+    certificate: Mapping[str, Any] = field(default_factory=dict)  # of the split
+    augmented: Mapping[str, Any] = field(default_factory=dict)  # images, parents, objects, dropped: reason -> n
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    confusions: Sequence[Mapping[str, Any]] = ()  # actual, predicted, n; the most frequent first
+    curate: Mapping[str, Any] = field(default_factory=dict)  # images_judged, label_issues, out_of_fold_accuracy, slices
+    record: Mapping[str, Any] = field(default_factory=dict)  # of the training run
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # PNG: confusion, tsne, curves, augmented
+    titles: Mapping[str, str] = field(default_factory=dict)  # finding code -> the check's title
+    name: str = ""  # headline where params.title is empty
+
+
+def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
+    """Return the report as one JSON document: no NaN, the same inputs give the same document.
+
+    Shares are fractions of 1; `queue.top` has `params.thumbnails` rows, at least 5.
+    """
+    summary: Section = {
+        "title": params.title or inputs.name or "Data set",
+        "data": count_data(inputs.dataset, inputs.rejected, inputs.titles),
+        "curate": _count_curate(inputs.curate),
+        "queue": {"shown": params.thumbnails, **count_queue(inputs.queue, params.thumbnails)},
+        "fixes": count_fixes(inputs.dataset, inputs.fixes),
+        "findings": count_findings(inputs.findings, inputs.titles),
+        "classes": count_classes(inputs.dataset, inputs.split),
+        "split": count_split(inputs.split, inputs.certificate),
+        "model": count_model(inputs.metrics, inputs.confusions),
+        "augmented": dict(inputs.augmented),
+        "record": dict(inputs.record),
+    }
+    plain: Section = to_plain(summary)
+    return {"title": plain["title"], "headline": write_headline(plain), "next": list_next(plain), **plain}
+
+
+def write_headline(summary: Section) -> str:
+    """The verdict in a few short sentences; a sentence without its number is left out."""
+    data, conflicts = summary["data"], summary["fixes"]["by_status"]["conflict"]
+    sentences = [f"{plural(data['images'], 'image')} in, {data['files_left_out']:,} left out."]
+    issues = summary["curate"]["label_issues"]
+    if is_number(issues):
+        sentences.append(f"{plural(issues, 'label')} {'looks' if issues == 1 else 'look'} wrong.")
+    if is_number(summary["model"].get("accuracy")):
+        sentences.append(f"Test accuracy {write_accuracy(summary['model'])}.")
+    if conflicts:
+        sentences.append(f"{plural(conflicts, 'fix', 'fixes')} could not be applied.")
+    return " ".join(sentences)
+
+
+def write_accuracy(model: Section) -> str:
+    """Accuracy with its interval: `95.4 % (93.7 to 96.7)`."""
+    around = interval(model.get("accuracy_low"), model.get("accuracy_high"))
+    return percent(model.get("accuracy")) + (f" ({around})" if around else "")
+
+
+def list_next(summary: Section) -> list[Section]:
+    """What to do now, the most urgent first: words, and a command where there is one."""
+    steps: list[Section] = []
+    queue, conflicts = summary["queue"], summary["fixes"]["by_status"]["conflict"]
+    if conflicts:
+        steps.append({"what": f"Settle {plural(conflicts, 'conflict')}: decide again on the images below.", "command": ""})
+    if queue["n"]:
+        what = f"Review {plural(queue['n'], 'image')}, the most doubtful first."
+        steps.append({"what": what, "command": "datatools review"})
+        row = next((row for row in queue["top"] if row["suggested"] and row["suggested"] != row["label"]), queue["top"][0])
+        steps.append({"what": "Or decide on one image right here.", "command": write_fix(row)})
+        steps.append({"what": "Apply the decisions and see what they bought.", "command": "dvc repro"})
+    if not steps:
+        steps.append({"what": "Nothing waits for review. Commit this state, or bring more images.", "command": ""})
+    return steps
+
+
+def write_fix(row: Section) -> str:
+    """The command that gives a queue row its suggested label, or confirms the label it has; quoted for a shell."""
+    decision = f"--label {shlex.quote(row['suggested'])}" if row["suggested"] else "--confirm"
+    return f'datatools fix {shlex.quote(row["path"] or "IMAGE")} {decision} --why "..."'
+
+
+def to_plain(value: Any) -> Any:
+    """`value` as JSON knows it: NumPy and pandas scalars become Python's, NaN and NA null, keys strings."""
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, (bool, int, float)):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _count_curate(curate: Mapping[str, Any]) -> Section:
+    names = ("images_judged", "label_issues", "out_of_fold_accuracy")
+    slices = [{key: row.get(key) for key in ("column", "value", "n", "share", "accuracy")} for row in curate.get("slices") or []]
+    return {**{name: curate.get(name) for name in names}, "slices": slices}

@@ -1,0 +1,73 @@
+"""Numbers and foreign text as a person reads them; `visible` makes hostile text harmless to look at."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import Any
+
+NONE = "-"
+JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji need
+HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+OPS = {"relabel": "relabelled", "confirm": "confirmed", "exclude": "excluded", "revert": "took back a record"}
+KINDS = {"label": "label looks wrong", "disagreement": "annotators disagree", "duplicate": "near-duplicate", "rare": "rare"}
+REASONS = {
+    "IMG001": "image cannot be read",
+    "excluded": "excluded by a person",
+    "no_image": "its image is missing or was left out",
+    "not_an_image": "not an image file",
+}
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite int or float that is not a bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def count(n: Any) -> str:
+    """A whole number with thousands separators: 5,030."""
+    return f"{int(n):,}" if is_number(n) else NONE
+
+
+def plural(n: int, noun: str, nouns: str = "") -> str:
+    """The number and its noun: 1 image, 5,030 images."""
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
+def percent(share: Any, digits: int = 1) -> str:
+    """A share of 1 as per cent: 0.954 -> 95.4 %."""
+    return f"{100 * share:.{digits}f} %" if is_number(share) else NONE
+
+
+def interval(low: Any, high: Any) -> str:
+    """Two shares of 1 as a range in per cent, `93.7 to 96.7`; empty where one is unknown."""
+    return f"{100 * low:.1f} to {100 * high:.1f}" if is_number(low) and is_number(high) else ""
+
+
+def visible(text: Any, limit: int = 160) -> str:
+    """`text` on one line, at most `limit` characters, control and invisible characters spelled out; null is `-`.
+
+    Terminal escapes, line breaks and right-to-left overrides cannot act on the reader's screen.
+    """
+    if text is None or (isinstance(text, float) and math.isnan(text)):
+        return NONE
+    shown = "".join(_spell(char) for char in str(text)[: limit + 1]).strip()
+    return (shown if len(shown) <= limit else shown[: limit - 3] + "...") or NONE
+
+
+def moment(when: Any) -> str:
+    """An ISO 8601 UTC time as `2026-11-21 14:03`; anything else as `visible` shows it."""
+    match = re.match(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)", str(when or ""))
+    return f"{match[1]} {match[2]}" if match else visible(when, 40)
+
+
+def reason_words(reason: str, titles: dict[str, str]) -> str:
+    """Why a row was left out, in words: a check's title, a known reason, else the reason itself."""
+    return titles.get(reason) or REASONS.get(reason) or reason.replace("_", " ")
+
+
+def _spell(char: str) -> str:
+    if char in JOINERS or unicodedata.category(char) not in HIDDEN:
+        return char
+    return char.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,1 @@
+"""Looking at the queue in FiftyOne: the app edits a cache, and what was decided becomes fix records."""
