@@ -25,7 +25,7 @@ from datatools.checks.runner import run_checks
 from datatools.dataset import Dataset
 from datatools.engine import map_ordered
 from datatools.errors import MissingExtraError
-from datatools.images import RGB, encode_png, load_image
+from datatools.images import RGB, decode_image, draw_shapes, encode_png, load_image, resize_image
 from datatools.params import AugmentParams, ValidateParams
 from datatools.schema import AUGMENTED, BOX, CONSENSUS
 
@@ -134,6 +134,23 @@ def build_augmenter(params: AugmentParams, seed: int) -> Any:
     return augmenter
 
 
+def draw_contact_sheet(augmented: Augmented, root: Path, n_pairs: int = 16, side_px: int = 128) -> bytes:
+    """PNG of the first parents above their copies, eight a row, with boxes and polygons drawn on the copies."""
+    pairs = []
+    parents = augmented.table.drop_duplicates("path").set_index("path")["parent_path"]
+    for name, data in augmented.members[:n_pairs]:
+        objects = augmented.table[(augmented.table["path"] == name) & (augmented.table["kind"] != "label")]
+        copy = decode_image(data)
+        scale = max(1, round(side_px / max(copy.shape[:2])))
+        polygons = [ring for mask in objects["mask"].dropna() for ring in json.loads(mask)]
+        drawn = draw_shapes(copy, objects[BOX].to_numpy(), polygons, scale)
+        parent = resize_image(load_image(root / parents.get(name, name)), side_px)
+        pairs.append(np.concatenate([parent, resize_image(drawn, side_px)]))
+    blank = np.full((2 * side_px, side_px, 3), 255, dtype=np.uint8)
+    pairs += [blank] * (-len(pairs) % 8 or (8 if not pairs else 0))
+    return encode_png(np.concatenate([np.concatenate(pairs[i : i + 8], axis=1) for i in range(0, len(pairs), 8)]))
+
+
 def _jobs(dataset: Dataset, train: set[str], broken: set[str]) -> list[_Job]:
     labels = dataset.labels
     sha256 = dataset.images.set_index("path")["sha256"]
@@ -164,7 +181,9 @@ def _augment_job(root: Path, params: AugmentParams, job: _Job) -> _Copies:
         copies.members.append((path, encode_png(pixels)))
         copies.sizes.append({"path": path, "width_px": width, "height_px": height})
         copies.rows.append({**label, "label": job.label, "annotator": CONSENSUS, **origin})
-        copies.rows += [{**item, "annotation_id": f"{item['parent_annotation_id']}/aug{copy}", **origin} for item in objects]
+        copies.rows += [
+            {**item, "annotation_id": f"{item['parent_annotation_id']}/aug{copy}", **origin} for item in objects
+        ]
         copies.reasons += dropped
     return copies
 
@@ -233,7 +252,9 @@ def _to_row(item: Row, parts: Sequence[Polygon]) -> Row:
 def _check_output(results: Sequence[_Copies], classes: Sequence[str]) -> tuple[pd.DataFrame, int]:
     """The table of all copies without the rows that the geometry and label checks call an error, and their number."""
     table = AUGMENTED.conform([row for copies in results for row in copies.rows])
-    images = pd.DataFrame([size for copies in results for size in copies.sizes], columns=["path", "width_px", "height_px"])
+    images = pd.DataFrame(
+        [size for copies in results for size in copies.sizes], columns=["path", "width_px", "height_px"]
+    )
     inputs = {"annotations": table, "images": images, "classes": classes, "params": ValidateParams()}
     findings, _ = run_checks(inputs, only_with=frozenset({"annotations"}))
     bad = set(findings.loc[findings["severity"] == "error", "annotation_id"].dropna())

@@ -80,7 +80,9 @@ def load_dataset(folder: Path) -> Dataset:
     """Read what save_dataset wrote. Raises DatatoolsError for a missing or foreign file."""
     facts = load_json(folder / "dataset.json")
     if not isinstance(facts, dict) or "classes" not in facts:
-        raise DatatoolsError(f"{folder / 'dataset.json'}: expected an object with 'classes'. Got another document: run `dvc repro`.")
+        raise DatatoolsError(
+            f"{folder / 'dataset.json'}: expected an object with 'classes'. Got another document: run `dvc repro`."
+        )
     return Dataset(
         images=load_table(folder / "images.parquet", IMAGES),
         annotations=load_table(folder / "annotations.parquet", ANNOTATIONS),

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -65,6 +64,8 @@ def compute_facts(data: bytes) -> ImageFacts:
 
     The perceptual hash is imagehash's pHash (DCT of a 64 x 64 grey copy, 16 x 16 lowest frequencies).
     """
+    import imagehash  # here and not above: training needs images, but no hashes
+
     image = _open(data)
     phash = imagehash.phash(image.convert("L"), hash_size=PHASH_SIDE)
     return ImageFacts(
@@ -125,8 +126,16 @@ def _open(data: bytes) -> Image.Image:
             return ImageOps.exif_transpose(image)
         except UnidentifiedImageError as error:
             raise UnreadableImageError(f"not one of {', '.join(FORMATS)}") from error
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, Image.DecompressionBombError,
-                Image.DecompressionBombWarning) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            IndexError,
+            OverflowError,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
             raise UnreadableImageError(str(error) or type(error).__name__) from error
 
 

@@ -18,8 +18,8 @@ from datatools.engine import map_ordered
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import apply_fixes
 from datatools.fixes.records import BrokenLine, FixRecord
-from datatools.formats.coco import load_coco
-from datatools.formats.tables import load_labels, load_metadata
+from datatools.formats.coco import CocoContent, load_coco
+from datatools.formats.tables import LabelContent, load_labels, load_metadata
 from datatools.images import SUFFIXES, ImageFacts, UnreadableImageError, compute_facts
 from datatools.params import IngestParams
 from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, REJECTED
@@ -72,7 +72,9 @@ def ingest(
     facts = {path: found for path, found in zip(files, results, strict=True) if isinstance(found, ImageFacts)}
     rejected = brought.rejected + [_rejected_file(path, "not_an_image", "not an image file") for path in others]
     rejected += [
-        _rejected_file(path, "IMG001", found) for path, found in zip(files, results, strict=True) if isinstance(found, str)
+        _rejected_file(path, "IMG001", found)
+        for path, found in zip(files, results, strict=True)
+        if isinstance(found, str)
     ]
     kept, orphans = _with_images(brought.annotations, set(facts))
     applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken)
@@ -98,9 +100,12 @@ def list_files(root: Path) -> tuple[list[str], list[str]]:
     Raises DatatoolsError when there is no folder or no image in it.
     """
     if not root.is_dir():
-        raise DatatoolsError(f"{root}: expected a folder of images. Got no such folder: run `datatools sample make` or `dvc pull`.")
+        raise DatatoolsError(
+            f"{root}: expected a folder of images. Got no such folder: run `datatools sample make` or `dvc pull`."
+        )
     known = {COCO_FILE, METADATA_FILE, CLASSES_FILE}
-    images, others = [], []
+    images: list[str] = []
+    others: list[str] = []
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
         hidden = any(part.startswith(".") for part in path.split("/"))
@@ -109,7 +114,9 @@ def list_files(root: Path) -> tuple[list[str], list[str]]:
         is_image = file.suffix.lower() in SUFFIXES and not file.is_symlink()
         (images if is_image else others).append(path)
     if not images:
-        raise DatatoolsError(f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there.")
+        raise DatatoolsError(
+            f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there."
+        )
     return images, others
 
 
@@ -131,7 +138,8 @@ def _read_annotations(root: Path, params: IngestParams) -> _Brought:
             "Got none: add it, or set group_column to ''."
         )
     brought = _Brought(classes, [], [], coco.sizes_wh if coco else {}, metadata, coco.n_annotations if coco else 0)
-    for content in [*tables, *([coco] if coco else [])]:
+    contents: list[LabelContent | CocoContent] = [*tables, *([coco] if coco else [])]
+    for content in contents:
         brought.annotations += content.annotations
         brought.rejected += content.rejected
     brought.n_rows += sum(table.n_rows for table in tables)
@@ -171,15 +179,22 @@ def _consensus_rows(rows: Sequence[Row]) -> list[Row]:
         return []
     ratings = pd.DataFrame(labels).pivot(index="path", columns="annotator", values="label").sort_index()
     common = {"kind": "label", "annotator": CONSENSUS, "source": "vote", "attributes": "{}"}
-    return [{"annotation_id": label_id(str(path)), "path": path, "label": label, **common} for path, label in vote(ratings).items()]
+    return [
+        {"annotation_id": label_id(str(path)), "path": path, "label": label, **common}
+        for path, label in vote(ratings).items()
+    ]
 
 
 def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
     gone = annotations["path"].isin(excluded)
-    return annotations[~gone].reset_index(drop=True), int((gone & (annotations["annotator"] != CONSENSUS).fillna(True)).sum())
+    return annotations[~gone].reset_index(drop=True), int(
+        (gone & (annotations["annotator"] != CONSENSUS).fillna(True)).sum()
+    )
 
 
-def _image_table(facts: Mapping[str, ImageFacts], brought: _Brought, params: IngestParams, excluded: set[str]) -> pd.DataFrame:
+def _image_table(
+    facts: Mapping[str, ImageFacts], brought: _Brought, params: IngestParams, excluded: set[str]
+) -> pd.DataFrame:
     rows = []
     for path, fact in facts.items():
         if path in excluded:

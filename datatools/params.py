@@ -117,7 +117,9 @@ class CurateParams:
     folds: int = param(5, "Cross-fitting folds: every image is judged by a model that never saw it.", low=2, high=20)
     epochs: int = param(5, "Passes over the images in each fold.", low=1)
     slice_columns: list[str] = param([], "Columns of metadata.csv to look for under-represented slices in.")
-    share_min: float = param(0.25, "A class or slice with less than this share of its even part is rare.", low=0, high=1)
+    share_min: float = param(
+        0.25, "A class or slice with less than this share of its even part is rare.", low=0, high=1
+    )
     queue_max: int = param(1000, "Longest review queue.", low=1)
     seed: int = param(0, "Folds and initial weights.", low=0)
 
@@ -152,7 +154,9 @@ def load_params(path: Path, kind: type[T]) -> T:
     document = _read_yaml(path)
     unknown = sorted(set(document) - set(SECTIONS))
     if unknown:
-        raise DatatoolsError(f"{path}: sections are {', '.join(SECTIONS)}. Got {unknown[0]!r} instead: rename or remove it.")
+        raise DatatoolsError(
+            f"{path}: sections are {', '.join(SECTIONS)}. Got {unknown[0]!r} instead: rename or remove it."
+        )
     return from_mapping(kind, document.get(section) or {}, where=f"{path}: {section}")
 
 
@@ -163,9 +167,13 @@ def from_mapping(kind: type[T], values: Any, where: str) -> T:
         raise DatatoolsError(f"{where} must be a mapping of {', '.join(fields)}. Got {values!r} instead.")
     for name in values:
         if name not in fields:
-            raise DatatoolsError(f"{where} has the keys {', '.join(fields)}. Got {name!r} instead: rename or remove it.")
+            raise DatatoolsError(
+                f"{where} has the keys {', '.join(fields)}. Got {name!r} instead: rename or remove it."
+            )
     hints = get_type_hints(kind)
-    checked = {name: _check(value, hints[name], fields[name].metadata, f"{where}.{name}") for name, value in values.items()}
+    checked = {
+        name: _check(value, hints[name], fields[name].metadata, f"{where}.{name}") for name, value in values.items()
+    }
     return kind(**checked)
 
 
@@ -178,7 +186,9 @@ def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
         wrong_type = not all(isinstance(item, get_args(hint)) for item in value)
     low, high, choices = rule["low"], rule["high"], rule["choices"]
     out_of_range = not wrong_type and (
-        (low is not None and not value >= low) or (high is not None and not value <= high) or (choices and value not in choices)
+        (low is not None and not value >= low)
+        or (high is not None and not value <= high)
+        or (choices and value not in choices)
     )
     if wrong_type or out_of_range:
         raise DatatoolsError(f"{where} must be {_describe(hint, low, high, choices)}. Got {value!r} instead.")
@@ -200,10 +210,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DatatoolsError(f"{path}: expected a params file. Got no such file: run from the project's folder.") from error
+        raise DatatoolsError(
+            f"{path}: expected a params file. Got no such file: run from the project's folder."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = str(error).replace("\n", " ")
         raise DatatoolsError(f"{path}: expected YAML. Got: {line}") from error
     if not isinstance(document, dict):
-        raise DatatoolsError(f"{path}: expected one section a stage ({', '.join(SECTIONS)}). Got {type(document).__name__}.")
+        raise DatatoolsError(
+            f"{path}: expected one section a stage ({', '.join(SECTIONS)}). Got {type(document).__name__}."
+        )
     return document

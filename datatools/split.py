@@ -38,7 +38,9 @@ def split_dataset(dataset: Dataset, params: SplitParams) -> Split:
     """
     ratios = np.array([params.train, params.val, params.test])
     if not np.isclose(ratios.sum(), 1.0):
-        raise DatatoolsError(f"params.yaml: split.train + val + test must be 1. Got {ratios.sum():g} instead: correct one of them.")
+        raise DatatoolsError(
+            f"params.yaml: split.train + val + test must be 1. Got {ratios.sum():g} instead: correct one of them."
+        )
     images = dataset.images.sort_values("path")
     groups = join_groups(images)
     strata = _strata(dataset, images["path"])
@@ -65,7 +67,9 @@ def join_groups(images: pd.DataFrame) -> pd.Series:
 
 def certify(table: pd.DataFrame, images: pd.DataFrame, strata: NDArray[np.str_], params: SplitParams) -> dict[str, Any]:
     """Count, from the finished table, what the split promises: shares, classes, groups and near-duplicates crossing."""
-    joined = table.merge(images[["path", "group", "duplicate_of"]].rename(columns={"group": "metadata_group"}), on="path")
+    joined = table.merge(
+        images[["path", "group", "duplicate_of"]].rename(columns={"group": "metadata_group"}), on="path"
+    )
     wanted = {side: getattr(params, side) for side in SIDES}
     per_class = pd.crosstab(pd.Series(strata, name="label"), table["split"]).reindex(columns=list(SIDES), fill_value=0)
     labelled = per_class.drop("(none)", errors="ignore")

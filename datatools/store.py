@@ -19,6 +19,9 @@ from datatools.errors import DatatoolsError
 from datatools.schema import Table
 
 
+FORMULA = r"^([=+\-@\t\r])"  # OWASP, CSV injection
+
+
 def save_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one, also after kill -9."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +76,18 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
     try:
         return table.conform(pd.read_parquet(path))
     except FileNotFoundError as error:
-        raise DatatoolsError(f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first.") from error
+        raise DatatoolsError(
+            f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first."
+        ) from error
     except (OSError, ValueError) as error:
         raise DatatoolsError(f"{path}: expected the table {table.name} as Parquet. Got: {error}") from error
+
+
+def save_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write `frame` as CSV, atomically; a text cell that a spreadsheet would run as a formula gets a leading '."""
+    text = frame.select_dtypes(exclude="number").columns
+    safe = frame.assign(**{name: frame[name].astype("string").str.replace(FORMULA, r"'\1", regex=True) for name in text})
+    save_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 
 def append_line(path: Path, line: str) -> None:

@@ -24,11 +24,16 @@ def find_boxes_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: 
     """Yield a finding for each box that stands more than the tolerance over an edge, in pixels."""
     boxes = with_sizes(ordered_boxes(annotations), images)
     over = pd.concat(
-        [-boxes["x0_px"], -boxes["y0_px"], boxes["x1_px"] - boxes["width_px"], boxes["y1_px"] - boxes["height_px"]], axis=1
+        [-boxes["x0_px"], -boxes["y0_px"], boxes["x1_px"] - boxes["width_px"], boxes["y1_px"] - boxes["height_px"]],
+        axis=1,
     ).max(axis=1)
     outside = boxes.assign(over=over)[over > params.tolerance_px]
     for row in outside.itertuples():
-        yield Finding(f"reaches {row.over:g} px over the edge of its {row.width_px} x {row.height_px} image", row.path, row.annotation_id)
+        yield Finding(
+            f"reaches {row.over:g} px over the edge of its {row.width_px} x {row.height_px} image",
+            row.path,
+            row.annotation_id,
+        )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

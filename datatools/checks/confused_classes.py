@@ -33,7 +33,9 @@ def find_confused_classes(ratings: pd.DataFrame, params: ValidateParams) -> Iter
             for given, n in row.drop(label, errors="ignore").items():
                 share = n / row.sum()
                 if n >= N_MIN and share >= params.confusion_min:
-                    yield Finding(f"{name} calls {share:.0%} of {label!r} {given!r} ({n} of {row.sum()} images)", score=1 - share)
+                    yield Finding(
+                        f"{name} calls {share:.0%} of {label!r} {given!r} ({n} of {row.sum()} images)", score=1 - share
+                    )
 
 
 def _agreed(ratings: pd.DataFrame) -> pd.Series:

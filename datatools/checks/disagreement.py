@@ -25,7 +25,9 @@ def find_disagreements(ratings: pd.DataFrame) -> Iterator[Finding]:
         given = row.dropna()
         counts = given.value_counts()
         said = ", ".join(f"{name} {label!r}" for name, label in given.items())
-        yield Finding(f"annotators disagree: {said}", str(path), label_id(str(path)), float(counts.iloc[0] / len(given)))
+        yield Finding(
+            f"annotators disagree: {said}", str(path), label_id(str(path)), float(counts.iloc[0] / len(given))
+        )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

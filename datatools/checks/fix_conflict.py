@@ -30,7 +30,12 @@ def _known(value: object) -> str | None:
 
 
 def _spoil(inputs: Inputs) -> Inputs:
-    row = {"id": "ab12", "status": "conflict", "when": "2026-01-01", "message": "label is '3', the record was made on '4'"}
+    row = {
+        "id": "ab12",
+        "status": "conflict",
+        "when": "2026-01-01",
+        "message": "label is '3', the record was made on '4'",
+    }
     return {**inputs, "fixes": FIX_STATUS.conform([row])}
 
 

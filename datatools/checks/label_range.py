@@ -28,7 +28,11 @@ def find_labels_out_of_range(annotations: pd.DataFrame, classes: Sequence[str]) 
         if rated and (row.path, row.label) in voted:
             continue
         who = f" (by {row.annotator})" if rated else ""
-        yield Finding(f"{_name(row.label, row.attributes)} is not one of the {len(classes)} classes{who}", row.path, row.annotation_id)
+        yield Finding(
+            f"{_name(row.label, row.attributes)} is not one of the {len(classes)} classes{who}",
+            row.path,
+            row.annotation_id,
+        )
 
 
 def _name(label: object, attributes: str) -> str:

@@ -29,7 +29,9 @@ def find_low_kappa(ratings: pd.DataFrame, params: ValidateParams) -> Iterator[Fi
     bar = params.kappa_min
     whole = fleiss_kappa(ratings)
     if whole is not None and whole < bar:
-        yield Finding(f"Fleiss' kappa of {ratings.shape[1]} annotators is {whole:.3f}, below {bar:g}", score=max(whole, 0.0))
+        yield Finding(
+            f"Fleiss' kappa of {ratings.shape[1]} annotators is {whole:.3f}, below {bar:g}", score=max(whole, 0.0)
+        )
     for one, other in combinations(ratings.columns, 2):
         yield from _compare(ratings[one], ratings[other], bar)
 
@@ -42,7 +44,10 @@ def _compare(one: pd.Series, other: pd.Series, bar: float) -> Iterator[Finding]:
     for label in sorted(set(one.dropna()) | set(other.dropna())):
         kappa = cohen_kappa(one.eq(label).where(one.notna()), other.eq(label).where(other.notna()))
         if kappa is not None and kappa < bar:
-            yield Finding(f"Cohen's kappa of {pair} on {label!r} against the rest is {kappa:.3f}, below {bar:g}", score=max(kappa, 0.0))
+            yield Finding(
+                f"Cohen's kappa of {pair} on {label!r} against the rest is {kappa:.3f}, below {bar:g}",
+                score=max(kappa, 0.0),
+            )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -27,7 +27,9 @@ def find_near_duplicates(images: pd.DataFrame) -> Iterator[Finding]:
         one, other = by_path.loc[path], by_path.loc[original]
         if one["sha256"] != other["sha256"]:
             bits = hamming(one["phash"], other["phash"])
-            yield Finding(f"shows the same picture as {original} ({bits} of 256 hash bits differ)", path, score=bits / 256)
+            yield Finding(
+                f"shows the same picture as {original} ({bits} of 256 hash bits differ)", path, score=bits / 256
+            )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -24,7 +24,10 @@ def find_rare_slices(slices: pd.DataFrame) -> Iterator[Finding]:
     for row in slices[slices["is_rare"]].itertuples():
         known = "" if pd.isna(row.accuracy) else f", out-of-fold accuracy {row.accuracy:.0%}"
         missing = max(int(row.n_wanted) - int(row.n), 1)
-        yield Finding(f"{row.column}={row.value} has only {row.n} images{known}: {missing} more to the bar", score=row.n / row.n_wanted)
+        yield Finding(
+            f"{row.column}={row.value} has only {row.n} images{known}: {missing} more to the bar",
+            score=row.n / row.n_wanted,
+        )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from datatools.cache import load_or_compute
 from datatools.checks.runner import run_checks
 from datatools.curate.label_issues import find_suspects
 from datatools.curate.queue import build_queue
 from datatools.curate.slices import count_slices
 from datatools.dataset import Dataset
 from datatools.findings import concat
+from datatools.image_loading import load_pixels
 from datatools.params import CurateParams, TrainParams
-from datatools.pixels import load_pixels
+from datatools.provenance import hash_sources, package_versions
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,17 @@ def curate(
     root: Path,
     params: CurateParams,
     train: TrainParams,
+    cache: Path,
     tick: Callable[[int], None] | None = None,
 ) -> Curated:
     """Cross-fit over all labelled images, ask cleanlab which labels it doubts, count slices and rank the queue.
 
-    Folds keep the groups of the split together. `findings` are those of validate. `tick(n)` counts training steps.
+    Folds keep the groups of the split together. `findings` are those of validate. Probabilities are kept in `cache` by
+    all that they depend on, so that a confirmed label or another queue length trains nothing again. `tick(n)` counts
+    training steps.
     """
-    from datatools.learn.crossfit import cross_fit
-    from datatools.learn.training import Examples
-
     labels = dataset.labels
-    codes = np.array([dataset.classes.index(label) for label in labels], dtype=np.int64)
-    groups = split.set_index("path")["group"].reindex(labels.index).to_numpy(dtype=object)
-    examples = Examples(load_pixels(root, list(labels.index), train.image_size_px), codes)
-    probs = cross_fit(examples, groups, len(dataset.classes), train, params.folds, params.epochs, params.seed, tick)
+    probs = _judge(dataset, labels, split, root, params, train, cache, tick)
     suspects = find_suspects(labels, probs, dataset.classes)
     correct = (suspects["suggested"] == suspects["label"]).set_axis(labels.index)
     slices = count_slices(labels, dataset.metadata, correct, params.slice_columns, params.share_min)
@@ -66,3 +67,33 @@ def curate(
         "slices": slices.to_dict("records"),
     }
     return Curated(found, queue, summary)
+
+
+def _judge(
+    dataset: Dataset,
+    labels: pd.Series,
+    split: pd.DataFrame,
+    root: Path,
+    params: CurateParams,
+    train: TrainParams,
+    cache: Path,
+    tick: Callable[[int], None] | None,
+) -> NDArray[np.float32]:
+    """Out-of-fold probabilities `(n, k)` of the images of `labels`, from the cache or by cross-fitting."""
+    groups = split.set_index("path")["group"].reindex(labels.index)
+    content = dataset.images.set_index("path")["sha256"].reindex(labels.index)
+    rows = pd.DataFrame({"label": labels, "group": groups, "sha256": content}).to_csv()
+    settings = (dataset.classes, params.folds, params.epochs, params.seed, dataclasses.astuple(train))
+
+    def compute() -> NDArray[np.float32]:
+        from datatools.learn.crossfit import cross_fit
+        from datatools.learn.pixels import Examples
+
+        codes = np.array([dataset.classes.index(label) for label in labels], dtype=np.int64)
+        examples = Examples(load_pixels(root, list(labels.index), train.image_size_px), codes)
+        known = groups.to_numpy(dtype=object)
+        return cross_fit(examples, known, len(dataset.classes), train, params.folds, params.epochs, params.seed, tick)
+
+    return load_or_compute(
+        cache, (rows, settings, hash_sources("learn"), package_versions(("torch", "torchvision"))), compute
+    )

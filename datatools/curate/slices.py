@@ -23,9 +23,13 @@ def count_slices(
     unknown = sorted(set(columns) - set(metadata.columns))
     if unknown:
         known = ", ".join(metadata.columns) or "none"
-        raise DatatoolsError(f"params.yaml: curate.slice_columns must be columns of metadata.csv ({known}). Got {unknown[0]!r} instead.")
+        raise DatatoolsError(
+            f"params.yaml: curate.slice_columns must be columns of metadata.csv ({known}). Got {unknown[0]!r} instead."
+        )
     tables = [_count(LABEL, labels, correct, share_min)]
-    tables += [_count(column, metadata[column].reindex(labels.index).dropna(), correct, share_min) for column in columns]
+    tables += [
+        _count(column, metadata[column].reindex(labels.index).dropna(), correct, share_min) for column in columns
+    ]
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 

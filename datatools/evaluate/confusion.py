@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from datatools.evaluate.metrics import count_pairs
@@ -31,8 +32,14 @@ def top_confusions(table: pd.DataFrame, n: int = 10) -> pd.DataFrame:
 
     Sorted by count, then share, then the order of the classes; pairs that never happened are left out.
     """
-    long = table.rename_axis(index="actual", columns="predicted").stack().rename("count").reset_index()
-    support = table.sum(axis=1)
-    long = long[(long["actual"] != long["predicted"]) & (long["count"] > 0)].copy()
-    long["share"] = long["count"] / long["actual"].map(support).astype(float)
-    return long.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True).head(n)
+    counts = table.to_numpy()
+    rows, columns = np.nonzero(counts * ~np.eye(len(counts), dtype=bool))
+    pairs = pd.DataFrame(
+        {
+            "actual": table.index.to_numpy()[rows],
+            "predicted": table.columns.to_numpy()[columns],
+            "count": counts[rows, columns],
+            "share": counts[rows, columns] / counts.sum(axis=1)[rows],
+        }
+    )
+    return pairs.sort_values(["count", "share"], ascending=False, kind="stable", ignore_index=True).head(n)

@@ -42,15 +42,17 @@ def count_pairs(labels: Sequence[str], predicted: Sequence[str], classes: Sequen
     """Confusion matrix (k, k): entry [i, j] counts images of class i that were called j. Raises DatatoolsError."""
     if len(labels) != len(predicted):
         raise DatatoolsError(
-            f"evaluate: labels and predictions must be as many. Got {len(labels)} and {len(predicted)} instead: pass both "
-            "for the same images."
+            f"evaluate: labels and predictions must be as many. Got {len(labels)} and {len(predicted)} instead: "
+            "pass both for the same images."
         )
     place = {name: number for number, name in enumerate(classes)}
     table = np.zeros((len(classes), len(classes)), dtype=np.int64)
     for label, guess in zip(labels, predicted, strict=True):
         if label not in place or guess not in place:
             foreign = label if label not in place else guess
-            raise DatatoolsError(f"evaluate: labels must be in {list(classes)}. Got {foreign!r} instead: list all classes.")
+            raise DatatoolsError(
+                f"evaluate: labels must be in {list(classes)}. Got {foreign!r} instead: list all classes."
+            )
         table[place[label], place[guess]] += 1
     return table
 

@@ -13,9 +13,9 @@ N_COMPONENTS = 50  # van der Maaten and Hinton 2008, section 4.1: PCA first, aga
 def project_tsne(embeddings: NDArray[np.float32], perplexity: float, seed: int) -> NDArray[np.float64]:
     """Project embeddings (n, d) to the plane, (n, 2): t-SNE (van der Maaten and Hinton 2008) after PCA to 50 columns.
 
-    The same input and seed give the same points on one machine. With fewer than 3 x perplexity + 1 points the perplexity
-    falls to (n - 1) / 3. Fewer than 3 points, or points that are all equal, have no neighbourhoods: 1 and 2 points stand
-    on a line, equal points at the origin. Rows that are not finite take the mean of the others.
+    The same input and seed give the same points on one machine. With fewer than 3 x perplexity + 1 points the
+    perplexity falls to (n - 1) / 3. Fewer than 3 points, or points that are all equal, have no neighbourhoods: 1 and 2
+    points stand on a line, equal points at the origin. Rows that are not finite take the mean of the others.
     """
     points = _fill(np.asarray(embeddings, dtype=np.float64))
     n = len(points)
@@ -33,7 +33,7 @@ def project_tsne(embeddings: NDArray[np.float32], perplexity: float, seed: int) 
 
 
 def _fill(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    whole = np.isfinite(points).all(axis=1)
+    whole: NDArray[np.bool_] = np.asarray(np.isfinite(points).all(axis=1))
     if whole.all():
         return points
     return np.where(whole[:, None], points, points[whole].mean(axis=0) if whole.any() else 0.0)

@@ -46,7 +46,23 @@ def apply_fixes(annotations: pd.DataFrame, records: Sequence[FixRecord], broken:
         elif status == "applied" and record.op == "exclude":
             excluded[str(record.path)] = f"{record.who}: {record.why}"
         rows.append(_status_row(record, status, message))
-    return Applied(_with_labels(annotations, labels, sources), excluded, FIX_STATUS.conform(rows + _broken_rows(broken)))
+    return Applied(
+        _with_labels(annotations, labels, sources), excluded, FIX_STATUS.conform(rows + _broken_rows(broken))
+    )
+
+
+def refold(annotations: pd.DataFrame, status: pd.DataFrame, records: Sequence[FixRecord]) -> pd.DataFrame:
+    """Return ingested `annotations` as the next run will see them: without the records it has applied, then all records.
+
+    `status` (FIX_STATUS) says what the last run applied. This lets a person decide twice before the next `dvc repro`.
+    """
+    applied = status[(status["status"] == "applied") & (status["op"] == "relabel")]
+    first = applied.drop_duplicates("annotation_id").set_index("annotation_id")["before"]
+    ids = annotations["annotation_id"]
+    before = annotations.assign(
+        label=ids.map(first).where(ids.isin(first.index), annotations["label"]).astype("string")
+    )
+    return apply_fixes(before, records).annotations
 
 
 def find_reverted(ordered: Sequence[FixRecord]) -> set[str]:

@@ -1,15 +1,68 @@
-"""Making records: what a decision on an image means for its annotations."""
+"""Making records: what a decision on an image means for its annotations, and writing it down."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from datatools.dataset import Dataset, label_id
+from datatools.dataset import Dataset, label_id, load_dataset
 from datatools.errors import DatatoolsError
-from datatools.fixes.records import FixRecord
+from datatools.fixes.apply import find_reverted, refold
+from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
+from datatools.project import Project
+from datatools.schema import FIX_STATUS
+from datatools.store import load_table
+
+
+def decide(
+    project: Project, image: str, *, label: str | None, confirm: bool, exclude: bool, why: str, who: str
+) -> list[FixRecord]:
+    """Record one decision on an image of `project` and return its records, on the disk when this returns.
+
+    Decisions made since the last `dvc repro` are taken into account. Raises DatatoolsError for an unknown image or
+    class, without exactly one decision, or without a reason.
+    """
+    if (label is not None) + confirm + exclude != 1:
+        raise DatatoolsError("fix: expected one of --label L, --confirm, --exclude. Got none or several: pass one.")
+    if not why.strip():
+        raise DatatoolsError("fix: expected a reason. Got an empty --why: say it in a few words.")
+    seen = load_dataset(project.dataset)
+    dataset = load_current(project, seen)
+    path, when = find_image(dataset, image), now()
+    if label is not None:
+        records = relabel_image(dataset, path, label, who=who, when=when, why=why)
+    elif confirm:
+        records = confirm_image(dataset, path, who=who, when=when, why=why)
+    else:
+        records = exclude_image(dataset, path, who=who, when=when, why=why)
+    records = [dataclasses.replace(record, base=seen.version) for record in records]
+    append_records(sitting_path(project.fixes, who, when), records)
+    return records
+
+
+def revert(project: Project, record_id: str, *, why: str, who: str) -> FixRecord:
+    """Record that an earlier record no longer holds; raises DatatoolsError when the id names none, or several."""
+    records, _ = load_records(project.fixes)
+    found = [record.id for record in records if record.id.startswith(record_id)]
+    if len(found) != 1:
+        raise DatatoolsError(
+            f"id: expected the id of one record (see `datatools fixes log`). Got {record_id!r}, which {len(found)} have."
+        )
+    if found[0] in find_reverted(records):
+        raise DatatoolsError(f"id: expected a record in force. Got {found[0]}, which is reverted already.")
+    record = FixRecord("revert", who, now(), why, reverts=found[0])
+    append_records(sitting_path(project.fixes, who, record.when), [record])
+    return record
+
+
+def load_current(project: Project, dataset: Dataset) -> Dataset:
+    """`dataset` as the next `dvc repro` will see it: with the records made since the last one."""
+    records, _ = load_records(project.fixes)
+    status = load_table(project.dataset / "fixes.parquet", FIX_STATUS)
+    return dataclasses.replace(dataset, annotations=refold(dataset.annotations, status, records))
 
 
 def relabel_image(
@@ -38,7 +91,9 @@ def confirm_image(
     """The record that says: a person looked, the label is right. Raises DatatoolsError for an unknown image."""
     before = _label_of(_rows_of(dataset, path), path)
     return [
-        FixRecord("confirm", who, when, why, path, label_id(path), before, base=dataset.version, evidence=dict(evidence or {}))
+        FixRecord(
+            "confirm", who, when, why, path, label_id(path), before, base=dataset.version, evidence=dict(evidence or {})
+        )
     ]
 
 
@@ -62,7 +117,9 @@ def find_image(dataset: Dataset, name: str) -> str:
 
 def _rows_of(dataset: Dataset, path: str) -> pd.DataFrame:
     if path not in set(dataset.images["path"]):
-        raise DatatoolsError(f"image: expected a path of the data set. Got {path!r}: see data/dataset/rejected.parquet.")
+        raise DatatoolsError(
+            f"image: expected a path of the data set. Got {path!r}: see data/dataset/rejected.parquet."
+        )
     return dataset.annotations[dataset.annotations["path"] == path]
 
 

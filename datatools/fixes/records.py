@@ -102,7 +102,9 @@ def append_records(path: Path, records: Sequence[FixRecord]) -> None:
     """Append records to one reviewer's file; each is on the disk before the next is written."""
     for record in records:
         if not record.who.strip():
-            raise DatatoolsError(f"{path}: a fix record needs who decided it. Got none: set git config user.name or pass --who.")
+            raise DatatoolsError(
+                f"{path}: a fix record needs who decided it. Got none: set git config user.name or pass --who."
+            )
         append_line(path, to_line(record))
 
 

@@ -42,7 +42,9 @@ def load_coco(path: Path) -> CocoContent:
         raise DatatoolsError(f"{path}: expected COCO JSON. Got: {error}") from error
     for part in ("images", "annotations", "categories"):
         if not isinstance(document, dict) or not isinstance(document.get(part), list):
-            raise DatatoolsError(f"{path}: expected a COCO object with the list {part!r}. Got none: export it as COCO again.")
+            raise DatatoolsError(
+                f"{path}: expected a COCO object with the list {part!r}. Got none: export it as COCO again."
+            )
     return from_coco(document, source=path.name)
 
 
@@ -67,7 +69,9 @@ def from_coco(document: Mapping[str, Any], source: str) -> CocoContent:
             rows.append(row)
         except _BadRowError as error:
             path = files.get(item.get("image_id")) if isinstance(item, dict) else None
-            rejected.append({"source": source, "row": number, "path": path, "reason": "broken_row", "message": str(error)})
+            rejected.append(
+                {"source": source, "row": number, "path": path, "reason": "broken_row", "message": str(error)}
+            )
     classes = tuple(categories[key] for key in sorted(categories, key=lambda key: (str(type(key)), key)))
     return CocoContent(classes, rows, rejected, sizes, len(document["annotations"]))
 
@@ -135,6 +139,8 @@ def _as_int(value: Any) -> int | None:
 
 
 def _has(item: Any, *names: str) -> bool:
-    return isinstance(item, dict) and all(item.get(name) is not None for name in names) and not any(
-        isinstance(item.get(name), (list, dict)) for name in names
+    return (
+        isinstance(item, dict)
+        and all(item.get(name) is not None for name in names)
+        and not any(isinstance(item.get(name), (list, dict)) for name in names)
     )

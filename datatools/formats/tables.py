@@ -34,7 +34,9 @@ def load_labels(path: Path) -> LabelContent:
     """
     annotator, source = path.stem, f"labels/{path.name}"
     if annotator == RESERVED:
-        raise DatatoolsError(f"{path}: an annotator's name. Got {RESERVED!r}, which stands for the vote: rename the file.")
+        raise DatatoolsError(
+            f"{path}: an annotator's name. Got {RESERVED!r}, which stands for the vote: rename the file."
+        )
     kept: dict[str, Row] = {}
     rejected: list[Row] = []
     rows = load_csv(path, required=LABEL_COLUMNS, allowed=LABEL_COLUMNS)
@@ -85,14 +87,20 @@ def _check_columns(path: Path, columns: list[str], required: Sequence[str], allo
     missing = [name for name in required if name not in columns]
     unknown = [name for name in columns if allowed is not None and name not in allowed]
     if missing:
-        raise DatatoolsError(f"{path}:1: expected the columns {', '.join(required)}. Got {', '.join(columns) or 'none'}: add {missing[0]!r}.")
+        raise DatatoolsError(
+            f"{path}:1: expected the columns {', '.join(required)}. Got {', '.join(columns) or 'none'}: add {missing[0]!r}."
+        )
     if unknown:
-        raise DatatoolsError(f"{path}:1: expected the columns {', '.join(required)}. Got {unknown[0]!r} too: remove or rename it.")
+        raise DatatoolsError(
+            f"{path}:1: expected the columns {', '.join(required)}. Got {unknown[0]!r} too: remove or rename it."
+        )
     if len(set(columns)) < len(columns):
         raise DatatoolsError(f"{path}:1: expected each column once. Got {', '.join(columns)}: remove the second one.")
 
 
 def _complete(path: Path, line: int, row: dict[Any, Any]) -> dict[str, str]:
     if None in row or None in row.values():
-        raise DatatoolsError(f"{path}:{line}: expected as many values as there are columns. Got more or fewer: mend the row.")
+        raise DatatoolsError(
+            f"{path}:{line}: expected as many values as there are columns. Got more or fewer: mend the row."
+        )
     return row

@@ -33,12 +33,12 @@ def cross_fit(
     """Return out-of-fold class probabilities, float32 (n, n_classes), rows in the order of `examples`.
 
     `groups` (n,) keeps images together; a null stands alone. Each fold's model learns `epochs` passes over the other
-    folds and is never stopped by the fold it will judge. Model, batch size, rates and device are those of `params`; seeds
-    come from `seed`. The same rows in the same order give the same bits on the same machine. `tick(1)` is called after
-    each epoch, at most folds x epochs times.
+    folds and is never stopped by the fold it will judge. Model, batch size, rates and device are those of `params`;
+    seeds come from `seed`. The same rows in the same order give the same bits on the same machine. `tick(1)` is called
+    after each epoch, at most folds x epochs times.
 
-    Fewer groups than folds: as many folds as groups. A class in fewer groups than folds is judged, where all its members
-    are held out at once, by a model that does not know it: low probabilities, so a person gets to see it.
+    Fewer groups than folds: as many folds as groups. A class in fewer groups than folds is judged, where all its
+    members are held out at once, by a model that does not know it: low probabilities, so a person gets to see it.
 
     Raises DatatoolsError for fewer than two groups, or an image side other than `params.image_size_px`.
     """
@@ -59,7 +59,7 @@ def cross_fit(
 
 
 def plan_folds(labels: NDArray[np.int64], groups: NDArray[np.object_], folds: int, seed: int) -> list[Fold]:
-    """Cut rows into (learn, judge) index pairs: every row is judged once, no group is on both sides, classes are spread.
+    """Cut rows into (learn, judge) pairs of indices: each row judged once, no group on both sides, classes spread.
 
     scikit-learn's StratifiedGroupKFold, or GroupKFold where the classes are too small to be spread.
     Raises DatatoolsError for fewer than two groups.

@@ -42,17 +42,19 @@ def reproducible(seed: int, device: Device) -> Iterator[None]:
     """Seed torch's global generators and ask for deterministic kernels; put all of it back at the end."""
     if device.name == "cuda":  # read by cuBLAS at its first use; without it matrix products may differ between runs
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    deterministic, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.name == "cuda" else []):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        memory.fill_uninitialized_memory = False
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn)
-            torch.utils.deterministic.fill_uninitialized_memory = fill
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            memory.fill_uninitialized_memory = fill
 
 
 def one_cycle(step: int, n_steps: int, peak: float) -> float:
@@ -76,7 +78,14 @@ class Learner:
     """
 
     def __init__(
-        self, pixels: Pixels, labels: Tensor, index: Tensor, n_classes: int, params: TrainParams, n_epochs: int, seed: int
+        self,
+        pixels: Pixels,
+        labels: Tensor,
+        index: Tensor,
+        n_classes: int,
+        params: TrainParams,
+        n_epochs: int,
+        seed: int,
     ) -> None:
         self.pixels, self.index, self.device = pixels, index.repeat(2) if len(index) == 1 else index, pixels.device
         self._labels = labels.to(self.device.name)

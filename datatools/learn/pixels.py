@@ -60,7 +60,7 @@ def check_images(images: NDArray[np.uint8], side_px: int | None = None) -> None:
 
 
 def compute_scale(images: NDArray[np.uint8]) -> Scale:
-    """Exact mean and standard deviation per channel of uint8 (n, h, w, 3), n > 0, from histograms; std is at least 1."""
+    """Exact mean and standard deviation per channel of uint8 (n, h, w, 3), n > 0, from histograms; std >= 1."""
     levels = np.arange(256.0)
     mean, std = [], []
     for channel in range(3):

@@ -25,7 +25,8 @@ Log = Callable[[dict[str, Any]], None]
 class Trained:
     """A classifier and what is needed to use it: its network, input side in pixels, input scale and device.
 
-    `history` has one row an epoch (keys as in `train_classifier`); `best_epoch` is the 1-based one whose weights these are.
+    `history` has one row an epoch (keys as in `train_classifier`); `best_epoch` (from 1) is the one whose weights
+    these are.
     """
 
     model: nn.Module
@@ -140,4 +141,3 @@ def _check_side(side: str, examples: Examples, n_classes: int, side_px: int) -> 
             f"train: labels of the {side} side must be in [0, {n_classes - 1}]. "
             f"Got {examples.labels.min()} to {examples.labels.max()} instead: list all classes."
         )
-

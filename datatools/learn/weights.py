@@ -39,8 +39,8 @@ def save_model(folder: Path, trained: Trained, classes: Sequence[str], record: d
     """
     if len(classes) != trained.n_classes:
         raise DatatoolsError(
-            f"save_model: classes must be {trained.n_classes}, one an output. Got {len(classes)} instead: pass the class list "
-            "that the labels index."
+            f"save_model: classes must be {trained.n_classes}, one an output. Got {len(classes)} instead: "
+            "pass the class list that the labels index."
         )
     weights = {name: value.detach().cpu().contiguous() for name, value in trained.model.state_dict().items()}
     history = [{key: value for key, value in row.items() if key not in TIMINGS} for row in trained.history]
@@ -71,7 +71,7 @@ def load_model(folder: Path, device: str = "auto", precision: str = "auto") -> S
         scale = Scale(tuple(map(float, facts["mean"])), tuple(map(float, facts["std"])))
         history, best_epoch, record = tuple(facts["history"]), int(facts["best_epoch"]), dict(facts["record"])
     except (KeyError, TypeError, ValueError) as error:
-        raise DatatoolsError(f"{folder / FACTS}: expected what `datatools` saves. Got {error!r}: run `dvc repro`.") from error
+        raise DatatoolsError(f"{folder / FACTS}: expected a saved model. Got {error!r}: run `dvc repro`.") from error
     where = choose_device(device, precision)
     with torch.random.fork_rng(devices=[]):
         model = build_model(name, len(classes))
@@ -85,7 +85,7 @@ def _fill(model: torch.nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(safetensors.load(path.read_bytes()))
     except FileNotFoundError as error:
-        raise DatatoolsError(f"{path}: expected the weights. Got no such file: run `dvc repro` or `dvc pull`.") from error
+        raise DatatoolsError(f"{path}: expected the weights. Got no such file: run `dvc repro`.") from error
     except (SafetensorError, RuntimeError) as error:
         first = str(error).splitlines()[0]
-        raise DatatoolsError(f"{path}: expected the weights of the model in {FACTS}. Got: {first} Run `dvc repro`.") from error
+        raise DatatoolsError(f"{path}: expected the weights of {FACTS}. Got: {first} Run `dvc repro`.") from error

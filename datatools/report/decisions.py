@@ -53,10 +53,11 @@ def compare_classes(dataset: Dataset, fixes: pd.DataFrame) -> list[Section]:
     chosen = fixes[(fixes["status"] == "applied") & (fixes["op"] == "relabel")]
     for row in chosen.to_dict("records"):
         if row["path"] in present and row["annotation_id"] == label_id(str(row["path"])):
-            moved.update({row["after"]: 1})
-            moved.subtract({row["before"]: 1})
-            touched |= {row["before"], row["after"]}
+            for name, step in ((row["before"], -1), (row["after"], 1)):
+                if pd.notna(name):
+                    moved[name] += step
+                    touched.add(name)
     now = dataset.labels.value_counts()
-    order = [*dataset.classes, *sorted(str(name) for name in touched - set(dataset.classes))]
+    order = [*dataset.classes, *sorted(touched - set(dataset.classes))]
     counts = [(name, int(now.get(name, 0)), moved[name]) for name in order if name in touched]
     return [{"class": name, "before": after - delta, "after": after, "delta": delta} for name, after, delta in counts]

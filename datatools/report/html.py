@@ -10,29 +10,35 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from datatools.report import words
-from datatools.report.summary import write_accuracy, write_fix
+from datatools.report.summary import write_accuracy, write_fix, write_level
+from datatools.report.thumbnails import MAX_DECISIONS
 
 Section = dict[str, Any]
 PICTURES = {
     "confusion": ("Confusion matrix", "Rows are the given labels, columns what the model said."),
     "curves": ("Training curves", "Loss and accuracy over the epochs, on the training and the validation side."),
-    "tsne": ("Test images as the model sees them", "t-SNE of the embeddings: images that the model takes for alike lie close."),
+    "tsne": ("Test images as the model sees them", "t-SNE: images that the model takes for alike lie close."),
     "augmented": ("Augmented training images", "Outlines were moved along with the pixels."),
 }
 MAX_ROWS = 200  # of a table; the numbers of the rest are in report.json
-MAX_DECISIONS = 24
 
 
 def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping[str, bytes]) -> str:
     """Return the page. `pictures` are PNGs by name (confusion, tsne, curves, augmented), `thumbnails` by image path."""
-    return _environment().get_template("template.html").render(
-        **summary,
-        pictures={name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures},
-        thumbnails={path: _data_uri(data) for path, data in thumbnails.items()},
-        tiles=list_tiles(summary),
-        provenance=list_provenance(summary),
-        max_rows=MAX_ROWS,
-        max_decisions=MAX_DECISIONS,
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            **summary,
+            pictures={
+                name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures
+            },
+            thumbnails={path: _data_uri(data) for path, data in thumbnails.items()},
+            tiles=list_tiles(summary),
+            provenance=list_provenance(summary),
+            max_rows=MAX_ROWS,
+            max_decisions=MAX_DECISIONS,
+        )
     )
 
 
@@ -41,12 +47,22 @@ def list_tiles(summary: Section) -> list[Section]:
     data, curate, model, findings = (summary[name] for name in ("data", "curate", "model", "findings"))
     errors = findings["by_severity"]["error"]
     around = words.interval(model.get("accuracy_low"), model.get("accuracy_high"))
-    judged = f"of {words.count(curate['images_judged'])} images judged"
+    judged = f"of {curate['images_judged']:,} images judged" if curate["images_judged"] else "not judged yet"
     return [
-        {"figure": words.count(data["images"]), "name": "images", "note": f"{data['files_left_out']:,} left out", "to": "left-out"},
+        {
+            "figure": words.count(data["images"]),
+            "name": "images",
+            "note": f"{data['files_left_out']:,} left out",
+            "to": "left-out",
+        },
         {"figure": words.count(curate["label_issues"]), "name": "labels look wrong", "note": judged, "to": "review"},
         {"figure": words.percent(model.get("accuracy")), "name": "test accuracy", "note": around, "to": "model"},
-        {"figure": words.count(errors), "name": "errors found", "note": f"of {findings['n']:,} findings", "to": "findings"},
+        {
+            "figure": words.count(errors),
+            "name": "errors found",
+            "note": f"of {findings['n']:,} findings",
+            "to": "findings",
+        },
     ]
 
 
@@ -59,7 +75,7 @@ def list_provenance(summary: Section) -> list[tuple[str, list[tuple[str, Any]]]]
     for name, value in summary["record"].items():
         if isinstance(value, dict):
             groups.append((name, _flatten(value)))
-        elif name != "data_version":
+        elif name != "data_version" or value != summary["data"]["version"]:
             facts.append((name.replace("_", " "), _in_short(value)))
     return [("run", facts), *groups]
 
@@ -74,7 +90,12 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.filters |= {"count": words.count, "percent": words.percent, "moment": words.moment, "fix": write_fix}
-    environment.filters |= {"plural": words.plural, "accuracy": write_accuracy, "delta": lambda n: f"{n:+,}"}
+    environment.filters |= {
+        "plural": words.plural,
+        "accuracy": write_accuracy,
+        "level": write_level,
+        "delta": lambda n: f"{n:+,}",
+    }
     environment.globals |= {"kinds": words.KINDS, "ops": words.OPS}
     return environment
 
@@ -93,7 +114,9 @@ def _data_uri(png: bytes) -> Markup:
 def _flatten(values: Section, prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, value in values.items():
-        rows += _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", _in_short(value))]
+        rows += (
+            _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", _in_short(value))]
+        )
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from datatools.report.summary import write_accuracy
+from datatools.report.summary import write_accuracy, write_level
 from datatools.report.words import KINDS, OPS, count, is_number, moment, percent, plural, visible
 
 Section = dict[str, Any]
@@ -15,7 +15,10 @@ ROWS = 20
 CLASSES = 40
 EXAMPLES = 2
 # Characters that GitHub acts on outside code spans; these look like them and do nothing.
-HARMLESS = str.maketrans({"@": "\uff20", "#": "\uff03", "<": "\u2039", ">": "\u203a", "&": "\uff06", "`": "'", "|": "\u00a6", ":": "\ua789"})
+HARMLESS = str.maketrans(
+    {"@": "\uff20", "#": "\uff03", "<": "\u2039", ">": "\u203a", "&": "\uff06", "`": "'", "|": "\u00a6"}
+)
+LINKS = {"www.": "www\u2024", "://": "\ua789//", "GH-": "GH\u2011"}  # what GitHub turns into links by itself
 
 
 def to_markdown(summary: Section, limit_bytes: int = LIMIT_BYTES) -> str:
@@ -42,7 +45,9 @@ def code(text: Any, limit: int = 120) -> str:
 def prose(text: Any, limit: int = 120) -> str:
     """A title as plain words: whatever Markdown or GitHub would act on is escaped or replaced by a look-alike."""
     shown = visible(text, limit).translate(HARMLESS)
-    return "".join("\\" + char if char in "\\*_[]{}()!~$" else char for char in shown).replace("www.", "www\\.")
+    for link, harmless in LINKS.items():
+        shown = shown.replace(link, harmless)
+    return "".join("\\" + char if char in "\\*_[]{}()!~$" else char for char in shown)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -50,6 +55,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     names = [name.removeprefix("#") for name in head]
     rules = ["---:" if name.startswith("#") else "---" for name in head]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, rules, *rows])
+
+
+def spans(row: Section, *names: str) -> list[str]:
+    """Cells of foreign text."""
+    return [code(row[name]) for name in names]
+
+
+def counts(row: Section, *names: str) -> list[str]:
+    """Cells of whole numbers."""
+    return [count(row[name]) for name in names]
+
+
+def shares(row: Section, *names: str) -> list[str]:
+    """Cells of shares of 1, in per cent."""
+    return [percent(row[name]) for name in names]
 
 
 def _blocks(summary: Section) -> list[str]:
@@ -69,49 +89,60 @@ def _blocks(summary: Section) -> list[str]:
 
 
 def _next(steps: Sequence[Section]) -> str:
-    return "\n".join(f"{n}. {step['what']}" + (f" {code(step['command'], 300)}" if step["command"] else "") for n, step in enumerate(steps, 1))
+    commands = [f" {code(step['command'], 300)}" if step["command"] else "" for step in steps]
+    return "\n".join(
+        f"{n}. {step['what']}{command}" for n, (step, command) in enumerate(zip(steps, commands, strict=True), 1)
+    )
 
 
 def _queue(queue: Section) -> list[str]:
     if not queue["n"]:
         return ["Nothing waits for review."]
     kinds = ", ".join(f"{n:,} {prose(KINDS.get(kind, kind))}" for kind, n in queue["by_kind"].items())
-    rows = [
-        (count(row["rank"]), code(row["path"]), code(row["label"], 40), code(row["suggested"], 40), code(row["split"]), code(row["reason"]))
-        for row in queue["top"][:ROWS]
-    ]
-    return [f"{plural(queue['n'], 'image')} to review: {kinds}.", table(["#", "image", "label", "suggested", "split", "reason"], rows)]
+    names = ("path", "label", "suggested", "split", "reason")
+    rows = [[*counts(row, "rank"), *spans(row, *names)] for row in queue["top"][:ROWS]]
+    head = ["#rank", "image", *names[1:]]
+    return [f"{plural(queue['n'], 'image')} to review: {kinds}.", table(head, rows)]
 
 
 def _fixes(fixes: Section) -> list[str]:
     if not fixes["n"]:
         return ["No fixes yet: a decision made in review appears here."]
-    counts = ", ".join(f"{n:,} {name}" for name, n in fixes["by_status"].items() if n)
-    blocks = [f"{plural(fixes['n'], 'decision')}: {counts}."]
+    statuses = ", ".join(f"{n:,} {name}" for name, n in fixes["by_status"].items() if n)
+    blocks = [f"{plural(fixes['n'], 'decision')}: {statuses}."]
     if fixes["conflicts"]:
-        rows = [(code(row["path"] or row["id"]), _change(row), code(row["who"], 40), code(row["message"])) for row in fixes["conflicts"][:ROWS]]
+        rows = [[_image(row), _change(row), *spans(row, "who", "message")] for row in fixes["conflicts"][:ROWS]]
         blocks.append("**Conflicts, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows))
-    if fixes["class_counts"]:
-        moved = [(code(row["class"], 40), count(row["before"]), count(row["after"]), f"{row['delta']:+,}") for row in fixes["class_counts"]]
-        blocks.append(table(["class", "#before fixes", "#after", "#change"], moved[:CLASSES]))
+    moved = [
+        [code(row["class"]), *counts(row, "before", "after"), f"{row['delta']:+,}"] for row in fixes["class_counts"]
+    ]
+    blocks += _capped(["class", "#before fixes", "#after", "#change"], moved, "class", "classes")
     rows = [
-        (code(row["path"]), _change(row), row["status"], code(row["who"], 40), code(moment(row["when"])), code(row["why"]))
-        for row in fixes["decisions"][:ROWS]
+        [_image(row), _change(row), *spans(row, "status", "who", "moment", "why")]
+        for row in _dated(fixes["decisions"][:ROWS])
     ]
     return [*blocks, *([table(["image", "decision", "status", "who", "when (UTC)", "why"], rows)] if rows else [])]
 
 
+def _dated(rows: Iterable[Section]) -> list[Section]:
+    return [{**row, "moment": moment(row["when"])} for row in rows]
+
+
+def _image(row: Section) -> str:
+    return code(row["path"] or row["id"])
+
+
 def _change(row: Section) -> str:
     if row["op"] == "relabel":
-        return f"{code(row['before'], 40)} → {code(row['after'], 40)}"
-    return OPS.get(row["op"] or "", "not a record") + (f" {code(row['before'], 40)}" if row["before"] else "")
+        return f"{code(row['before'])} → {code(row['after'])}"
+    return OPS.get(row["op"] or "", "not a record") + (f" {code(row['before'])}" if row["before"] else "")
 
 
 def _findings(findings: Section) -> list[str]:
     rows = []
     for row in findings["codes"]:
-        examples = "; ".join(f"{code(example['path'], 60)} {code(example['message'], 80)}" for example in row["examples"][:EXAMPLES])
-        rows.append((code(row["code"]), count(row["n"]), code(row["severity"]), prose(row["title"]), examples))
+        examples = "; ".join(" ".join(spans(example, "path", "message")) for example in row["examples"][:EXAMPLES])
+        rows.append([code(row["code"]), count(row["n"]), code(row["severity"]), prose(row["title"]), examples])
     return [table(["code", "#n", "severity", "what", "for example"], rows)] if rows else ["No findings."]
 
 
@@ -119,7 +150,12 @@ def _left_out(data: Section) -> list[str]:
     if not data["left_out"]:
         return []
     rows = [
-        (row["what"], count(row["n"]), prose(row["title"]), ", ".join(code(example["path"], 60) for example in row["examples"]))
+        [
+            row["what"],
+            count(row["n"]),
+            prose(row["title"]),
+            ", ".join(code(example["path"]) for example in row["examples"]),
+        ]
         for row in data["left_out"]
     ]
     return [table(["what", "#n", "reason", "for example"], rows)]
@@ -132,33 +168,36 @@ def _split(summary: Section) -> list[str]:
     if is_number(split["groups_crossing"]):
         line += f" {count(split['groups_crossing'])} of {count(split['groups'])} groups cross,"
         line += f" {count(split['near_duplicates_crossing'])} near-duplicates cross."
-    rows = [(code(row["class"], 40), *(count(row[key]) for key in ("n", "train", "val", "test"))) for row in summary["classes"]]
+    rows = [[code(row["class"]), *counts(row, "n", "train", "val", "test")] for row in summary["classes"]]
     return [line, *_capped(["class", "#images", "#train", "#val", "#test"], rows, "class", "classes")]
 
 
 def _model(model: Section) -> list[str]:
     if not model:
         return []
-    line = f"Test accuracy **{write_accuracy(model)}**, {percent(model['confidence'], 0)} interval, {count(model['n'])} images;"
-    line += f" macro F1 {percent(model['macro_f1'])}."
+    facts = [f"Test accuracy **{write_accuracy(model)}**", write_level(model), f"{count(model['n'])} images"]
+    line = ", ".join(fact for fact in facts if fact) + f"; macro F1 {percent(model['macro_f1'])}."
     worst = sorted(model["per_class"], key=lambda row: row["f1"] if is_number(row["f1"]) else -1)
-    figures = [(code(row["class"], 40), *(percent(row[key]) for key in ("precision", "recall", "f1")), count(row["support"])) for row in worst]
-    blocks = [line, *_capped(["class, worst first", "#precision", "#recall", "#F1", "#images"], figures, "class", "classes")]
-    mixed = [(code(row["actual"], 40), code(row["predicted"], 40), count(row["n"])) for row in model["confusions"][:ROWS]]
-    return [*blocks, *([table(["label", "taken for", "#times"], mixed)] if mixed else [])]
+    rows = [[code(row["class"]), *shares(row, "precision", "recall", "f1"), *counts(row, "support")] for row in worst]
+    head = ["class, worst first", "#precision", "#recall", "#F1", "#images"]
+    mixed = [[*spans(row, "actual", "predicted"), *counts(row, "n")] for row in model["confusions"][:ROWS]]
+    return [
+        line,
+        *_capped(head, rows, "class", "classes"),
+        *([table(["label", "taken for", "#times"], mixed)] if mixed else []),
+    ]
 
 
 def _slices(slices: Sequence[Section]) -> list[str]:
-    rows = [
-        (code(row["column"], 40), code(row["value"], 40), count(row["n"]), percent(row["share"]), percent(row["accuracy"])) for row in slices
-    ]
+    rows = [[*spans(row, "column", "value"), *counts(row, "n"), *shares(row, "share", "accuracy")] for row in slices]
     return _capped(["column", "value", "#images", "#share", "#accuracy"], rows, "slice", "slices")
 
 
 def _provenance(summary: Section) -> list[str]:
     record = summary["record"]
-    facts = [("data", summary["data"]["version"]), *((name, record.get(name)) for name in ("data_version", "code_commit", "device", "seeds"))]
-    return [", ".join(f"{name.replace('_', ' ')} {code(value)}" for name, value in facts if value is not None) + "."]
+    names = {"data_version": "trained on", "code_commit": "code", "device": "device", "seeds": "seeds"}
+    facts = [("data", summary["data"]["version"]), *((words, record.get(name)) for name, words in names.items())]
+    return [", ".join(f"{words} {code(value)}" for words, value in facts if value is not None) + "."]
 
 
 def _capped(head: Sequence[str], rows: Sequence[Sequence[str]], noun: str, nouns: str) -> list[str]:

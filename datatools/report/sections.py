@@ -48,7 +48,7 @@ def count_findings(findings: pd.DataFrame, titles: Mapping[str, str]) -> Section
 def count_queue(queue: pd.DataFrame, n_top: int) -> Section:
     """How many images wait for a person, why, and the first of them."""
     rows = queue.sort_values("rank", kind="stable")
-    kinds = rows["kind"].value_counts().sort_index()
+    kinds = rows["kind"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     columns = ["rank", "path", "annotation_id", "kind", "label", "suggested", "score", "split", "codes", "reason"]
     return {
         "n": len(rows),
@@ -61,7 +61,8 @@ def count_classes(dataset: Dataset, split: pd.DataFrame) -> list[Section]:
     """Images of each class and how many of them are on each side, in the order of the class list."""
     labels = dataset.labels
     sides = split.drop_duplicates("path").set_index("path")["split"].reindex(labels.index)
-    table = pd.crosstab(labels, sides.fillna("")).reindex(index=list(dataset.classes), columns=list(SIDES), fill_value=0)
+    table = pd.crosstab(labels, sides.fillna(""))
+    table = table.reindex(index=list(dataset.classes), columns=list(SIDES), fill_value=0)
     totals = labels.value_counts()
     return [
         {
@@ -89,13 +90,16 @@ def count_model(metrics: Mapping[str, Any], confusions: Any) -> Section:
     """The evaluation's figures, one row a class, and the pairs of classes mixed up most; empty without metrics."""
     if not metrics:
         return {}
-    names = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "macro_f1_low", "macro_f1_high", "confidence")
-    columns = ("precision", "recall", "f1", "support")
-    classes = (metrics.get("per_class") or {}).items()
+    names = ("n", *(f"{name}{end}" for name in ("accuracy", "macro_f1") for end in ("", "_low", "_high")), "confidence")
+    columns = ("precision", "recall", "recall_low", "recall_high", "f1", "support")
+    classes = (metrics.get("classes") or metrics.get("per_class") or {}).items()
     return {
         **{name: metrics.get(name) for name in names},
         "per_class": [{"class": name, **{key: (row or {}).get(key) for key in columns}} for name, row in classes],
-        "confusions": [{key: row.get(key) for key in ("actual", "predicted", "n")} for row in confusions],
+        "confusions": [
+            {"actual": row["actual"], "predicted": row["predicted"], "n": row.get("n", row.get("count"))}
+            for row in confusions
+        ],
     }
 
 
@@ -104,7 +108,7 @@ def _left_out(rows: pd.DataFrame, what: str, titles: Mapping[str, str]) -> list[
         {
             "what": what,
             "reason": str(reason),
-            "title": reason_words(str(reason), dict(titles)),
+            "title": reason_words(str(reason), titles),
             "n": len(found),
             "examples": found[["source", "row", "path", "message"]].head(EXAMPLES).to_dict("records"),
         }

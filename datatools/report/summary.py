@@ -14,7 +14,15 @@ import pandas as pd
 from datatools.dataset import Dataset
 from datatools.params import ReportParams
 from datatools.report.decisions import count_fixes
-from datatools.report.sections import Section, count_classes, count_data, count_findings, count_model, count_queue, count_split
+from datatools.report.sections import (
+    Section,
+    count_classes,
+    count_data,
+    count_findings,
+    count_model,
+    count_queue,
+    count_split,
+)
 from datatools.report.words import interval, is_number, percent, plural
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE, REJECTED, SPLIT
 
@@ -55,7 +63,7 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "classes": count_classes(inputs.dataset, inputs.split),
         "split": count_split(inputs.split, inputs.certificate),
         "model": count_model(inputs.metrics, inputs.confusions),
-        "augmented": dict(inputs.augmented),
+        "augmented": _count_augmented(inputs.augmented),
         "record": dict(inputs.record),
     }
     plain: Section = to_plain(summary)
@@ -82,16 +90,25 @@ def write_accuracy(model: Section) -> str:
     return percent(model.get("accuracy")) + (f" ({around})" if around else "")
 
 
+def write_level(model: Section) -> str:
+    """The kind of interval around the accuracy, `95 % interval`; empty where there is none."""
+    if not is_number(model.get("accuracy_low")):
+        return ""
+    level = model.get("confidence")
+    return f"{100 * level:g} % interval" if level is not None else "with its interval"
+
+
 def list_next(summary: Section) -> list[Section]:
     """What to do now, the most urgent first: words, and a command where there is one."""
     steps: list[Section] = []
     queue, conflicts = summary["queue"], summary["fixes"]["by_status"]["conflict"]
     if conflicts:
-        steps.append({"what": f"Settle {plural(conflicts, 'conflict')}: decide again on the images below.", "command": ""})
+        what = f"Settle {plural(conflicts, 'conflict')}: look at the image and decide again."
+        steps.append({"what": what, "command": ""})
     if queue["n"]:
         what = f"Review {plural(queue['n'], 'image')}, the most doubtful first."
         steps.append({"what": what, "command": "datatools review"})
-        row = next((row for row in queue["top"] if row["suggested"] and row["suggested"] != row["label"]), queue["top"][0])
+        row = next((row for row in queue["top"] if _has_suggestion(row)), queue["top"][0])
         steps.append({"what": "Or decide on one image right here.", "command": write_fix(row)})
         steps.append({"what": "Apply the decisions and see what they bought.", "command": "dvc repro"})
     if not steps:
@@ -101,7 +118,7 @@ def list_next(summary: Section) -> list[Section]:
 
 def write_fix(row: Section) -> str:
     """The command that gives a queue row its suggested label, or confirms the label it has; quoted for a shell."""
-    decision = f"--label {shlex.quote(row['suggested'])}" if row["suggested"] else "--confirm"
+    decision = f"--label {shlex.quote(row['suggested'])}" if _has_suggestion(row) else "--confirm"
     return f'datatools fix {shlex.quote(row["path"] or "IMAGE")} {decision} --why "..."'
 
 
@@ -120,7 +137,17 @@ def to_plain(value: Any) -> Any:
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _has_suggestion(row: Section) -> bool:
+    return bool(row["suggested"]) and row["suggested"] != row["label"]
+
+
+def _count_augmented(augmented: Mapping[str, Any]) -> Section:
+    counts = {name: int(augmented.get(name) or 0) for name in ("images", "parents", "objects")}
+    return {**counts, "dropped": dict(augmented.get("dropped") or {})}
+
+
 def _count_curate(curate: Mapping[str, Any]) -> Section:
     names = ("images_judged", "label_issues", "out_of_fold_accuracy")
-    slices = [{key: row.get(key) for key in ("column", "value", "n", "share", "accuracy")} for row in curate.get("slices") or []]
+    columns = ("column", "value", "n", "share", "accuracy")
+    slices = [{key: row.get(key) for key in columns} for row in curate.get("slices") or []]
     return {**{name: curate.get(name) for name in names}, "slices": slices}

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from datatools.report.summary import write_accuracy
+from datatools.report.summary import write_accuracy, write_level
 from datatools.report.words import KINDS, count, is_number, percent, plural, visible
 
 Section = dict[str, Any]
@@ -31,7 +31,11 @@ def to_terminal(summary: Section, report: str = "reports/report.html") -> Group:
     title = Text.assemble((visible(summary["title"], 60), "bold"), "  ", (f"data {summary['data']['version']}", "dim"))
     parts: list[RenderableType] = [title, Text(visible(summary["headline"], 400), style="bold"), "", facts]
     if summary["queue"]["top"]:
-        parts += ["", Text("Look at these first", style="bold"), Padding(_queue(summary["queue"]["top"][:TOP]), (0, 0, 0, 2))]
+        parts += [
+            "",
+            Text("Look at these first", style="bold"),
+            Padding(_queue(summary["queue"]["top"][:TOP]), (0, 0, 0, 2)),
+        ]
     return Group(*parts, "", _next(summary["next"], report))
 
 
@@ -70,9 +74,11 @@ def _findings(findings: Section) -> list[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for row in findings["codes"][:MAX_CODES]:
-        table.add_row(count(row["n"]), Text(visible(row["code"], 20), STYLES.get(row["severity"], "")), Text(visible(row["title"])))
+        severity = Text(visible(row["severity"], 10), STYLES.get(row["severity"], ""))
+        table.add_row(count(row["n"]), Text(visible(row["code"], 20)), severity, Text(visible(row["title"] or None)))
     rest = len(findings["codes"]) - MAX_CODES
     return [head, table, *([Text(f"and {plural(rest, 'more code')}")] if rest > 0 else [])]
 
@@ -91,8 +97,8 @@ def _model(model: Section) -> list[RenderableType]:
     if not is_number(model.get("accuracy")):
         return []
     line = Text(f"test accuracy {write_accuracy(model)}")
-    if is_number(model["accuracy_low"]):
-        line.append(f", {percent(model['confidence'] or 0.95, 0)} interval")
+    if write_level(model):
+        line.append(f", {write_level(model)}")
     return [line.append(f", {plural(model['n'] or 0, 'image')}; macro F1 {percent(model['macro_f1'])}")]
 
 

@@ -15,15 +15,16 @@ from datatools.dataset import Dataset
 from datatools.images import RGB, UnreadableImageError, draw_shapes, encode_png, load_image
 from datatools.schema import BOX
 
-SIDE_PX = 192
+SIDE_PX = 192  # a larger image shrinks to this
+GROWN_PX = 128  # a smaller one grows to this, by a whole factor
 MAX_OBJECTS = 100  # more outlines than this only hide the image
-MAX_FIXES = 24
+MAX_DECISIONS = 18
 
 Point = list[float]
 
 
 def draw_thumbnails(dataset: Dataset, paths: Iterable[str | None], root: Path) -> dict[str, bytes]:
-    """Return path -> PNG of about 192 px for each image below `root` that can be read, in the order of `paths`."""
+    """Return path -> PNG of 128 to 192 px for each image below `root` that can be read, in the order of `paths`."""
     objects = dict(iter(dataset.objects.groupby("path")))
     drawn: dict[str, bytes] = {}
     for path in paths:
@@ -38,19 +39,19 @@ def draw_thumbnails(dataset: Dataset, paths: Iterable[str | None], root: Path) -
 def choose_paths(summary: dict[str, Any]) -> list[str | None]:
     """The images that a report shows: its conflicts, its latest decisions, the top of its queue."""
     fixes = summary["fixes"]
-    rows = [*fixes["conflicts"][:MAX_FIXES], *fixes["decisions"][:MAX_FIXES]]
+    rows = [*fixes["conflicts"][:MAX_DECISIONS], *fixes["decisions"][:MAX_DECISIONS]]
     return [row["path"] for row in [*rows, *summary["queue"]["top"][: summary["queue"]["shown"]]]]
 
 
 def draw_image(image: RGB, objects: pd.DataFrame | None = None) -> RGB:
-    """`image` at about 192 px with the outline of each object: its polygons where it has a mask, else its box."""
+    """`image`, longer side 128 to 192 px, with each object's outline: its polygons if it has a mask, else its box."""
     small = shrink_image(image, SIDE_PX)
     ratio_xy = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
     boxes, polygons = _shapes(objects.head(MAX_OBJECTS)) if objects is not None else ([], [])
     size_wh = image.shape[1], image.shape[0]
     polygons = [[_place(point, size_wh, ratio_xy) for point in polygon] for polygon in polygons]
     corners = [_place(box[:2], size_wh, ratio_xy) + _place(box[2:], size_wh, ratio_xy) for box in boxes]
-    return draw_shapes(small, corners, polygons, scale=max(1, SIDE_PX // max(small.shape[:2])))
+    return draw_shapes(small, corners, polygons, scale=max(1, GROWN_PX // max(small.shape[:2])))
 
 
 def shrink_image(image: RGB, side_px: int) -> RGB:

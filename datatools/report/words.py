@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 NONE = "-"
 JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji need
 HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 OPS = {"relabel": "relabelled", "confirm": "confirmed", "exclude": "excluded", "revert": "took back a record"}
-KINDS = {"label": "label looks wrong", "disagreement": "annotators disagree", "duplicate": "near-duplicate", "rare": "rare"}
+KINDS = {
+    "label": "label looks wrong",
+    "disagreement": "annotators disagree",
+    "duplicate": "near-duplicate",
+    "rare": "rare",
+}
 REASONS = {
     "IMG001": "image cannot be read",
     "excluded": "excluded by a person",
@@ -62,7 +68,7 @@ def moment(when: Any) -> str:
     return f"{match[1]} {match[2]}" if match else visible(when, 40)
 
 
-def reason_words(reason: str, titles: dict[str, str]) -> str:
+def reason_words(reason: str, titles: Mapping[str, str]) -> str:
     """Why a row was left out, in words: a check's title, a known reason, else the reason itself."""
     return titles.get(reason) or REASONS.get(reason) or reason.replace("_", " ")
 

@@ -26,6 +26,8 @@ LAYOUT = 1  # raise it when the fields change: an older review is then rebuilt
 VIEWS = {"suspect labels": "label", "disagreements": "disagreement", "duplicates": "duplicate", "rare": "rare"}
 TEXT_FIELDS = ("path", "annotation_id", "loaded_label", "base", "reason", "codes", "split", "why")
 LIST_FIELDS = ("queue_kind",)
+COLORS = [{"path": "label", "fieldColor": "#c2410c"}, {"path": "suggested", "fieldColor": "#15803d"}]
+MAX_RADIO = 20  # more classes than this are chosen from a list that can be searched
 ANNOTATOR_PREFIX = "annotator_"
 
 
@@ -51,7 +53,7 @@ def load_review(
         review = fo.Dataset(name, persistent=True)
     annotators = _annotator_fields(dataset)
     _declare_fields(review, annotators)
-    kept = _drop_settled(review)
+    kept = _drop_settled(review, records)
     rows = _by_image(queue)
     drafts = _Drafts(dataset, root, records, annotators)
     review.add_samples([drafts.make_sample(path, row) for path, row in rows.items() if path not in kept], progress=False)
@@ -214,9 +216,9 @@ def _declare_fields(review: fo.Dataset, annotators: Mapping[str, str]) -> None:
     review.add_sample_field("polygons", fo.EmbeddedDocumentField, embedded_doc_type=fo.Polylines)
 
 
-def _drop_settled(review: fo.Dataset) -> dict[str, str]:
+def _drop_settled(review: fo.Dataset, records: Sequence[FixRecord]) -> dict[str, str]:
     """Delete the samples without unsaved edits; return path -> sample id of the others."""
-    samples = read_samples(review)
+    samples = read_samples(review, records)
     review.delete_samples([sample.id for sample in samples if not sample.is_edited])
     return {sample.path: sample.id for sample in samples if sample.is_edited}
 
@@ -240,29 +242,33 @@ def _save_views(review: fo.Dataset) -> None:
 
 
 def _set_up_app(review: fo.Dataset, classes: Sequence[str]) -> None:
-    """Let the App edit `label` alone, as a choice of the classes, and show little at first."""
+    """Let the App edit `label`, as a choice of the classes, and `why`; show label and suggestion at first."""
     import fiftyone as fo
 
-    schema = {"type": "classification", "component": "dropdown", "classes": list(classes), "attributes": []}
-    review.set_label_schemas({"label": schema})
-    review.active_label_schemas = ["label"]
+    component = "radio" if len(classes) <= MAX_RADIO else "dropdown"
+    label = {"type": "classification", "component": component, "classes": list(classes), "attributes": []}
+    review.set_label_schemas({"label": label, "why": {"type": "str", "component": "text"}})
+    review.active_label_schemas = ["label", "why"]
     review.app_config.sidebar_groups = _sidebar(review)
-    review.app_config.color_scheme = fo.ColorScheme(color_by="field", fields=[])
-    review.app_config.default_visibility_labels = {"include": ["label", "suggested"]}
+    review.app_config.color_scheme = fo.ColorScheme(color_by="field", fields=COLORS)
+    review.app_config.active_fields = fo.ActiveFields(paths=["label", "suggested"])
 
 
 def _sidebar(review: fo.Dataset) -> list[Any]:
     import fiftyone as fo
 
-    annotators = [name for name in review.get_field_schema() if name.startswith(ANNOTATOR_PREFIX)]
+    fields = list(review.get_field_schema())
     groups = {
+        "tags": [],
         "decide": ["label", "suggested", "why"],
         "queue": ["rank", "queue_kind", "reason", "codes", "score", "split"],
-        "annotators": annotators,
+        "annotators": [name for name in fields if name.startswith(ANNOTATOR_PREFIX)],
         "shapes": ["boxes", "polygons"],
+        "metadata": [f"metadata.{name}" for name in ("size_bytes", "mime_type", "width", "height", "num_channels")],
     }
-    listed = {"tags", "metadata", "filepath", *(path for paths in groups.values() for path in paths)}
-    rest = [name for name in review.get_field_schema() if name not in listed]
-    documents = [fo.SidebarGroupDocument(name="tags", paths=[], expanded=True)]
-    documents += [fo.SidebarGroupDocument(name=name, paths=paths, expanded=name != "shapes") for name, paths in groups.items()]
-    return [*documents, fo.SidebarGroupDocument(name="other", paths=rest, expanded=False)]
+    listed = {"tags", "metadata", *(path for paths in groups.values() for path in paths)}
+    groups["other"] = [name for name in fields if name not in listed]
+    return [
+        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("metadata", "other"))
+        for name, paths in groups.items()
+    ]

@@ -7,6 +7,7 @@ loses (measured: 6 to 40 of some 500 edits per kill -9; with `journal=true`: non
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import fcntl
@@ -24,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from datatools.errors import DatatoolsError, MissingExtraError
-from datatools.store import save_json
+from datatools.store import load_json, save_json
 
 HOST = "127.0.0.1"
 FOLDER = Path(".datatools", "review")
 DATABASE = "datatools"
 START_TIMEOUT_S = 60.0  # a cold start takes 1 to 3 s here; recovery after a crash took 14 s
 STOP_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_MS = 15_000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -44,8 +46,8 @@ class Mongod:
 
     @property
     def uri(self) -> str:
-        """The connection string; every write waits until it is in the journal on disk."""
-        return f"mongodb://{HOST}:{self.port}/?journal=true"
+        """The connection string: every write waits until it is in the journal on disk; no call waits long for a dead one."""
+        return f"mongodb://{HOST}:{self.port}/?journal=true&serverSelectionTimeoutMS={ANSWER_TIMEOUT_MS}"
 
 
 @contextlib.contextmanager
@@ -68,6 +70,7 @@ def run_mongod(project: Path) -> Iterator[Mongod]:
         yield found
     finally:
         if process is not None:
+            _release_fiftyone()
             stop_process(process, STOP_TIMEOUT_S)
 
 
@@ -187,8 +190,6 @@ def _serves(port: int, folder: Path) -> bool:
 
 
 def _load_state(folder: Path) -> dict[str, int] | None:
-    from datatools.store import load_json
-
     try:
         state = load_json(folder / "mongod.json")
         return {"port": int(state["port"]), "pid": int(state["pid"])}
@@ -209,6 +210,14 @@ def _point_fiftyone_at(mongod: Mongod, folder: Path) -> None:
             "database: review one project per process, and import fiftyone after run_mongod."
         )
     os.environ.update(fiftyone_environment(mongod, folder))
+
+
+def _release_fiftyone() -> None:
+    """Keep FiftyOne from asking a stopped database for clean-up when Python exits, which would wait for an answer."""
+    module = sys.modules.get("fiftyone.core.odm.database")
+    clean_up = getattr(module, "_delete_non_persistent_datasets_if_allowed", None)
+    if clean_up is not None:
+        atexit.unregister(clean_up)
 
 
 def fiftyone_environment(mongod: Mongod, folder: Path) -> dict[str, str]:

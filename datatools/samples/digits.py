@@ -10,9 +10,10 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -182,9 +183,10 @@ def render_digit(digit: Digit) -> tuple[RGB, list[list[float]]]:
     scale, angle = rng.uniform(1.15, 1.75), rng.uniform(-18, 18) + style.uniform(-8, 8)
     half = 14 * scale + 1
     centre = rng.uniform(half, SIDE_PX - half, size=2)
-    turn = cv2.getRotationMatrix2D((13.5, 13.5), angle, scale)
+    turn = np.asarray(cv2.getRotationMatrix2D((13.5, 13.5), angle, scale), dtype=np.float64)
     turn[:, 2] += centre - 13.5
-    ink = cv2.warpAffine(digit.pixels, turn, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR) / 255.0
+    warped = cv2.warpAffine(digit.pixels, turn, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR)
+    ink = np.asarray(warped, dtype=np.float64) / 255.0
     contrast = 0.45 if digit.background == RARE_BACKGROUND else rng.uniform(0.75, 1.0)
     colour = style.uniform(0, 70, size=3)
     alpha = (ink * contrast)[..., None]
@@ -197,7 +199,7 @@ def render_digit(digit: Digit) -> tuple[RGB, list[list[float]]]:
 def _background(kind: str, rng: np.random.Generator) -> NDArray[np.float64]:
     base = rng.uniform(150, 235, size=3)
     y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(float)
-    texture = np.zeros((SIDE_PX, SIDE_PX))
+    texture: NDArray[Any] = np.zeros((SIDE_PX, SIDE_PX))
     if kind == "grid":
         step, offset = rng.integers(8, 14), rng.integers(8)
         texture = -30.0 * (((x + offset) % step < 1) | ((y + offset) % step < 1))
@@ -224,7 +226,7 @@ def _outline(ink: NDArray[np.float64]) -> list[list[float]]:
     return [[float(x), float(y)] for x, y in points]
 
 
-def _coco_object(number: int, digit: Digit, polygon: list[list[float]]) -> dict[str, object]:
+def _coco_object(number: int, digit: Digit, polygon: list[list[float]]) -> dict[str, Any]:
     (x0, y0), (x1, y1) = np.min(polygon, axis=0), np.max(polygon, axis=0)
     votes = list(digit.given.values())
     label = max(ANNOTATORS, key=lambda a: (votes.count(digit.given[a]), -ANNOTATORS.index(a)))
@@ -239,11 +241,11 @@ def _coco_object(number: int, digit: Digit, polygon: list[list[float]]) -> dict[
     }
 
 
-def _spoil(item: dict[str, object], digit: Digit, key: list[tuple[str, str, str, str]]) -> dict[str, object]:
+def _spoil(item: dict[str, Any], digit: Digit, key: list[tuple[str, str, str, str]]) -> dict[str, Any]:
     """Plant the digit's fault in its COCO object, note it in the key, and flatten the polygon as COCO wants it."""
     rng = np.random.default_rng(digit.seed + 1)
-    x, y, w, h = item["bbox"]  # type: ignore[misc]
-    polygon = [list(point) for point in item["segmentation"]]  # type: ignore[attr-defined]
+    x, y, w, h = item["bbox"]
+    polygon = [list(point) for point in item["segmentation"]]
     if digit.fault == "swapped_corners":
         item["bbox"] = [round(x + w, 2), round(y + h, 2), -w, -h]
     elif digit.fault == "box_outside":
@@ -287,7 +289,7 @@ def _label_key(digits: list[Digit]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _write_coco(path: Path, digits: list[Digit], objects: list[dict[str, object]]) -> None:
+def _write_coco(path: Path, digits: list[Digit], objects: list[dict[str, Any]]) -> None:
     images = [
         {
             "id": number + 1,
@@ -317,7 +319,7 @@ def _write_tables(root: Path, digits: list[Digit]) -> None:
     (root / "classes.txt").write_text("".join(f"{value}\n" for value in range(10)), encoding="utf-8")
 
 
-def _to_csv(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _to_csv(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

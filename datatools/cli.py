@@ -1,0 +1,165 @@
+"""The `datatools` command: each command is a few lines over one library call."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from datatools.errors import DatatoolsError
+from datatools.project import Project, find_project
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+sample_app = typer.Typer(
+    no_args_is_help=True, help="Samples to try datatools on, and how well their planted faults were found."
+)
+fixes_app = typer.Typer(no_args_is_help=True, help="The record of what people decided.")
+app.add_typer(sample_app, name="sample")
+app.add_typer(fixes_app, name="fixes")
+
+Why = Annotated[str, typer.Option(help="The reason, kept in the record.")]
+Who = Annotated[Optional[str], typer.Option(help="Who decides. Default: git config user.name.")]
+
+
+def main() -> None:
+    """Run the command line; a wrong call ends with one line on stderr and exit code 2."""
+    try:
+        app()
+    except DatatoolsError as error:
+        typer.echo(f"datatools: error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+@app.callback()
+def root() -> None:
+    """Version, check and curate image-recognition datasets with DVC."""
+
+
+@app.command()
+def summary() -> None:
+    """Print what the last `dvc repro` found and what to do next."""
+    from datatools.report.terminal import to_terminal
+    from datatools.store import load_json
+
+    project = _project()
+    Console().print(to_terminal(load_json(project.report), _shown(project.page)), highlight=False)
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="A finding's code, such as BOX001.")]) -> None:
+    """Print the page of a check: what it finds, why it matters, what to do."""
+    from datatools.checks.runner import explain as explain_code
+
+    typer.echo(explain_code(code), nl=False)
+
+
+@app.command()
+def checks() -> None:
+    """List the checks: code, severity, title."""
+    from datatools.checks.runner import load_checks
+
+    for check in load_checks():
+        typer.echo(f"{check.code}  {check.severity:<7}  {check.title}")
+
+
+@app.command()
+def fix(
+    image: Annotated[str, typer.Argument(help="Path in the data set, or a file name that only one image has.")],
+    why: Why,
+    label: Annotated[Optional[str], typer.Option(help="The right label.")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="The label is right as it is.")] = False,
+    exclude: Annotated[bool, typer.Option("--exclude", help="Take the image out of the data set.")] = False,
+    who: Who = None,
+) -> None:
+    """Record a decision on an image; the next `dvc repro` applies it."""
+    from datatools.fixes.make import decide
+
+    project = _project()
+    records = decide(project, image, label=label, confirm=confirm, exclude=exclude, why=why, who=_who(who))
+    for record in records:
+        target = record.annotation_id or record.path
+        change = f"{record.before} -> {record.after}" if record.op == "relabel" else record.op
+        typer.echo(f"{record.id}  {target}  {change}")
+    typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
+
+
+@fixes_app.command("log")
+def fixes_log() -> None:
+    """List every record, oldest first, with what became of it at the last `dvc repro`."""
+    from datatools.fixes.log import list_records
+
+    for line in list_records(_project()):
+        typer.echo(line)
+
+
+@fixes_app.command("revert")
+def fixes_revert(
+    record_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the record, or its first characters.")],
+    why: Why = "reverted",
+    who: Who = None,
+) -> None:
+    """Take a record back, by a new record; the old one stays."""
+    from datatools.fixes.make import revert
+
+    record = revert(_project(), record_id, why=why, who=_who(who))
+    typer.echo(f"{record.id}  reverts {record.reverts}; `dvc repro` applies it")
+
+
+@sample_app.command("list")
+def sample_list() -> None:
+    """List the samples."""
+    from datatools.samples.registry import SAMPLES
+
+    for sample in SAMPLES.values():
+        typer.echo(f"{sample.name}  {sample.summary}")
+
+
+@sample_app.command("make")
+def sample_make(
+    name: str,
+    images: Annotated[Optional[int], typer.Option(min=50, help="Fewer images than the whole sample.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where data/raw has files.")] = False,
+) -> None:
+    """Lay a sample out as data/raw."""
+    from datatools.progress import progress
+    from datatools.samples.registry import make_sample
+
+    project = _project()
+    if if_missing and project.raw.exists() and any(project.raw.iterdir()):
+        return
+    with progress(f"sample {name}: images") as tick:
+        n_files = make_sample(name, project.raw, project.answer_key, seed, images, tick)
+    typer.echo(
+        f"{n_files} images in {_shown(project.raw)}; the planted faults are listed in {_shown(project.answer_key)}"
+    )
+
+
+@sample_app.command("score")
+def sample_score() -> None:
+    """Compare findings and queue with the sample's answer key."""
+    from datatools.samples.score import score_project, to_lines
+
+    for line in to_lines(score_project(_project())):
+        typer.echo(line)
+
+
+def _project() -> Project:
+    return find_project(Path.cwd())
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _who(who: str | None) -> str:
+    if who and who.strip():
+        return who.strip()
+    found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False).stdout.strip()
+    if not found:
+        raise DatatoolsError("a fix record needs who decides. Got no git config user.name: set it, or pass --who NAME.")
+    return found

@@ -1,0 +1,32 @@
+"""Live metrics and plots of a training run through DVCLive. Only this file imports dvclive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from datatools.errors import MissingExtraError
+
+
+@contextmanager
+def live_metrics(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield `log(values)`, called once an epoch: numbers become DVCLive metrics and plots under `folder`.
+
+    dvc.yaml declares them, so DVCLive is told to write no dvc.yaml and no report of its own. Raises MissingExtraError
+    without dvclive.
+    """
+    try:
+        from dvclive.live import Live
+    except ImportError as error:
+        raise MissingExtraError("train", "dvclive", "train") from error
+    with Live(str(folder), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
+
+        def log(values: dict[str, Any]) -> None:
+            for name, value in values.items():
+                if name != "epoch":
+                    live.log_metric(name, value)
+            live.next_step()
+
+        yield log

@@ -1,0 +1,51 @@
+"""Where a project keeps what: the layout that dvc.yaml spells out (a test compares the two)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatools.errors import DatatoolsError
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder with dvc.yaml and params.yaml, and the places below it."""
+
+    root: Path
+
+    def __getattr__(self, name: str) -> Path:
+        """`project.raw` is `root / LAYOUT['raw']`."""
+        try:
+            return self.root / LAYOUT[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+LAYOUT = {
+    "params": "params.yaml",
+    "raw": "data/raw",
+    "answer_key": "data/answer_key.csv",
+    "fixes": "data/fixes",
+    "dataset": "data/dataset",
+    "findings": "data/findings/validate.parquet",
+    "model_findings": "data/findings/curate.parquet",
+    "queue": "data/queue/queue.parquet",
+    "split": "data/split",
+    "augmented": "data/augmented",
+    "models": "models",
+    "metrics": "reports/evaluate/metrics.json",
+    "report": "reports/report.json",
+    "page": "reports/report.html",
+    "state": ".datatools",
+}
+
+
+def find_project(start: Path) -> Project:
+    """The project that the folder `start` is in; raises DatatoolsError when neither it nor a parent is one."""
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").exists() and (folder / "params.yaml").exists():
+            return Project(folder)
+    raise DatatoolsError(
+        f"{start}: expected a project with dvc.yaml and params.yaml here or above. Got none: change into one."
+    )

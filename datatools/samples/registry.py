@@ -1,0 +1,55 @@
+"""The samples there are, and laying one out as `data/raw`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatools.errors import DatatoolsError
+from datatools.samples import digits
+
+Make = Callable[[Path, Path, int, int, Callable[[int], None] | None], int]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A data set that can be made here: its name, one line about it, how many images it has, and its maker."""
+
+    name: str
+    summary: str
+    n_images: int
+    make: Make
+
+
+SAMPLES = {digits.NAME: Sample(digits.NAME, digits.SUMMARY, 5000, digits.make_digits)}
+
+
+def make_sample(
+    name: str,
+    root: Path,
+    key: Path,
+    seed: int = 0,
+    n_images: int | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> int:
+    """Lay out a sample as the folder `root` and its answer key as the file `key`; return the number of images.
+
+    The folder appears whole or not at all. Raises DatatoolsError for an unknown sample, and for a folder that holds
+    files already: nothing is overwritten.
+    """
+    if name not in SAMPLES:
+        raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {name!r} instead.")
+    if root.exists() and any(root.iterdir()):
+        raise DatatoolsError(
+            f"{root}: expected an empty or missing folder. Got one with files in it: move them away first."
+        )
+    sample = SAMPLES[name]
+    part = root.with_name(f".{root.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    n_files = sample.make(part, key, seed, n_images or sample.n_images, tick)
+    if root.exists():
+        root.rmdir()
+    part.replace(root)
+    return n_files

@@ -1,0 +1,126 @@
+"""From the tables to a trained classifier and its run record, and from a classifier to predictions on one side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datatools.dataset import Dataset
+from datatools.errors import DatatoolsError
+from datatools.image_loading import load_pixels, load_shard_pixels
+from datatools.params import TrainParams
+from datatools.provenance import find_commit, package_versions
+from datatools.schema import CONSENSUS
+
+if TYPE_CHECKING:
+    from datatools.learn.training import Prediction, Trained
+
+PACKAGES = ("datatools", "numpy", "torch", "torchvision")
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentedImages:
+    """The tar file of the augmented copies and their AUGMENTED table."""
+
+    shard: Path
+    table: pd.DataFrame
+
+
+def train_on(
+    dataset: Dataset,
+    split: pd.DataFrame,
+    augmented: AugmentedImages,
+    root: Path,
+    params: TrainParams,
+    log: Callable[[dict[str, Any]], None] | None = None,
+) -> Trained:
+    """Train on the train side and its augmented copies, stop on the validation side's loss.
+
+    Raises DatatoolsError when a side has no labelled image or a GPU was demanded and there is none, and
+    MissingExtraError without torch.
+    """
+    from datatools.learn.device import choose_device
+
+    choose_device(params.device, params.precision)  # before any image is read: a wrong call should fail at once
+    from datatools.learn.pixels import Examples
+    from datatools.learn.training import train_classifier
+
+    pixels, codes = _load_side(dataset, split, "train", root, params.image_size_px)
+    rows = augmented.table[(augmented.table["kind"] == "label") & (augmented.table["annotator"] == CONSENSUS)]
+    if len(rows):
+        copies = load_shard_pixels(augmented.shard, list(rows["path"]), params.image_size_px)
+        pixels, codes = np.concatenate([pixels, copies]), np.concatenate([codes, _codes(rows["label"], dataset)])
+    train = Examples(pixels, codes)
+    val = Examples(*_load_side(dataset, split, "val", root, params.image_size_px))
+    return train_classifier(train, val, len(dataset.classes), params, log)
+
+
+def make_record(dataset: Dataset, trained: Trained, params: TrainParams, folder: Path) -> Mapping[str, Any]:
+    """What made the model: parameters, data version, code commit of `folder`, seed, device and package versions."""
+    return {
+        "data_version": dataset.version,
+        "code_commit": find_commit(folder),
+        "params": dataclasses.asdict(params),
+        "seed": params.seed,
+        "device": dataclasses.asdict(trained.device),
+        "best_epoch": trained.best_epoch,
+        "epochs": len(trained.history),
+        "packages": package_versions(PACKAGES),
+    }
+
+
+def save_run(folder: Path, trained: Trained, dataset: Dataset, record: Mapping[str, Any]) -> None:
+    """Write model.safetensors and model.json, with the classes and the run record, under `folder`."""
+    from datatools.learn.weights import save_model
+
+    save_model(folder, trained, dataset.classes, dict(record))
+
+
+def load_run(folder: Path, params: TrainParams) -> Trained:
+    """Read what save_run wrote, on the device that `params` asks for; raises DatatoolsError."""
+    from datatools.learn.device import choose_device
+
+    choose_device(params.device, params.precision)
+    from datatools.learn.weights import load_model
+
+    return load_model(folder, params.device, params.precision).trained
+
+
+def predict_side(
+    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, trained: Trained
+) -> tuple[pd.Series, Prediction]:
+    """Return the labels (index path) of a side and what the model says of its images, in the same order.
+
+    Raises DatatoolsError when the side has no labelled image.
+    """
+    from datatools.learn.training import predict
+
+    pixels, _ = _load_side(dataset, split, side, root, trained.image_size_px)
+    return _labels_of(dataset, split, side), predict(trained, pixels)
+
+
+def _labels_of(dataset: Dataset, split: pd.DataFrame, side: str) -> pd.Series:
+    labels = dataset.labels
+    chosen = labels[labels.index.isin(split.loc[split["split"] == side, "path"])]
+    if chosen.empty:
+        raise DatatoolsError(
+            f"split {side}: expected labelled images. Got none: bring more labelled images, or raise split.{side} in params.yaml."
+        )
+    return chosen
+
+
+def _load_side(
+    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, side_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    labels = _labels_of(dataset, split, side)
+    return load_pixels(root, list(labels.index), side_px), _codes(labels, dataset)
+
+
+def _codes(labels: pd.Series, dataset: Dataset) -> NDArray[np.int64]:
+    return np.asarray(pd.Index(dataset.classes).get_indexer(pd.Index(labels)), dtype=np.int64)
