@@ -88,12 +88,12 @@ class AugmentParams:
 class TrainParams:
     """The classifier and how long it learns."""
 
-    model: str = param("resnet10", "resnet10 (one block a stage) or any torchvision classification model.")
+    model: str = param("resnet8", "resnet8 (made for small images), resnet10 or any torchvision classification model.")
     image_size_px: int = param(64, "Images are scaled to this side.", low=16, high=1024)
-    epochs: int = param(8, "At most so many passes over the training images.", low=1)
-    patience: int = param(3, "Stop after so many epochs without a lower validation loss.", low=1)
-    batch_size: int = param(64, "Images a step.", low=1)
-    learning_rate: float = param(0.1, "Peak of the one-cycle schedule (SGD with Nesterov momentum).", low=0)
+    epochs: int = param(12, "At most so many passes over the training images.", low=1)
+    patience: int = param(4, "Stop after so many epochs without a lower validation loss.", low=1)
+    batch_size: int = param(128, "Images a step.", low=1)
+    learning_rate: float = param(0.2, "Peak of the one-cycle schedule (SGD with Nesterov momentum).", low=0)
     weight_decay: float = param(0.0005, "L2 penalty.", low=0)
     device: str = param("auto", "auto takes CUDA where there is a GPU.", choices=("auto", "cpu", "cuda"))
     precision: str = param("auto", "auto takes bf16 where the hardware has it.", choices=("auto", "bf16", "fp32"))
@@ -115,7 +115,7 @@ class CurateParams:
     """What is put before a person, and how much of it."""
 
     folds: int = param(5, "Cross-fitting folds: every image is judged by a model that never saw it.", low=2, high=20)
-    epochs: int = param(5, "Passes over the images in each fold.", low=1)
+    epochs: int = param(8, "Passes over the images in each fold.", low=1)
     slice_columns: list[str] = param([], "Columns of metadata.csv to look for under-represented slices in.")
     share_min: float = param(
         0.25, "A class or slice with less than this share of its even part is rare.", low=0, high=1

@@ -86,7 +86,9 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
 def save_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write `frame` as CSV, atomically; a text cell that a spreadsheet would run as a formula gets a leading '."""
     text = frame.select_dtypes(exclude="number").columns
-    safe = frame.assign(**{name: frame[name].astype("string").str.replace(FORMULA, r"'\1", regex=True) for name in text})
+    safe = frame.assign(
+        **{name: frame[name].astype("string").str.replace(FORMULA, r"'\1", regex=True) for name in text}
+    )
     save_text(path, safe.to_csv(index=False, lineterminator="\n"))
 
 

@@ -86,6 +86,9 @@ def _judge(
     settings = (dataset.classes, params.folds, params.epochs, params.seed, dataclasses.astuple(train))
 
     def compute() -> NDArray[np.float32]:
+        from datatools.learn.device import choose_device
+
+        choose_device(train.device, train.precision)
         from datatools.learn.crossfit import cross_fit
         from datatools.learn.pixels import Examples
 

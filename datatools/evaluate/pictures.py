@@ -32,6 +32,7 @@ PALETTE = (
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
 MAX_LEGEND = 30
 MAX_LETTERS = 18
+MAX_IN_PLACE = 80  # letters of all class names; above, names on the t-SNE would hide the points
 
 
 def draw_confusion(table: pd.DataFrame) -> bytes:
@@ -74,8 +75,8 @@ def draw_tsne(
         style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker}
         handles.append(axes.scatter(points[mine, 0], points[mine, 1], s=24, alpha=0.8, linewidths=0, **style))
         axes.scatter(points[mine & wrong, 0], points[mine & wrong, 1], s=24, linewidths=0, zorder=3, **style)
-        if mine.any() and len(classes) <= MAX_LEGEND:
-            _write_name(axes, np.median(points[mine], axis=0), _shorten(name))
+        if mine.any() and sum(map(len, classes)) <= MAX_IN_PLACE:
+            _write_name(axes, np.median(points[mine], axis=0), str(name))
     ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2, "zorder": 4}
     handles.append(axes.scatter(points[wrong, 0], points[wrong, 1], s=80, **ring))
     _place_legend(axes, handles, [*map(_shorten, classes), f"misclassified ({wrong.sum()})"])
@@ -147,8 +148,8 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
 
 def _write_name(axes: Axes, place: NDArray[np.float64], name: str) -> None:
     halo = [withStroke(linewidth=3, foreground="white")]
-    axes.annotate(name, (place[0], place[1]), ha="center", va="center", fontsize=12, color=INK, zorder=5,
-                  fontweight="bold", path_effects=halo)  # fmt: skip
+    text = axes.text(place[0], place[1], name, ha="center", va="center", color=INK, fontsize=12, fontweight="bold")
+    text.set(path_effects=halo, zorder=5, in_layout=False)
 
 
 def _place_legend(axes: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:

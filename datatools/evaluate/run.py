@@ -49,7 +49,13 @@ def evaluate(
             "confusion.csv": to_confusion_rows(given, predicted),
             "failures.csv": find_failures(list(labels.index), given, predicted, confidences),
             "tsne.csv": pd.DataFrame(
-                {"path": labels.index[shown], "x": points[:, 0], "y": points[:, 1], "label": picked[0], "predicted": picked[1]}
+                {
+                    "path": labels.index[shown],
+                    "x": points[:, 0],
+                    "y": points[:, 1],
+                    "label": picked[0],
+                    "predicted": picked[1],
+                }
             ),
         },
         {

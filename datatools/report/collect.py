@@ -36,7 +36,9 @@ class ReportPaths:
 def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
     """Read everything the report needs; `name` is its headline if params give none. Raises DatatoolsError."""
     pictures = {title: (paths.evaluate / f"{title}.png").read_bytes() for title in PICTURES}
-    confusions = pd.read_csv(paths.evaluate / "top_confusions.csv", dtype={"actual": str, "predicted": str})
+    confusions = pd.read_csv(
+        paths.evaluate / "top_confusions.csv", dtype={"actual": str, "predicted": str}, keep_default_na=False
+    )
     return ReportInputs(
         dataset=load_dataset(paths.dataset),
         rejected=load_table(paths.dataset / "rejected.parquet", REJECTED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,6 +81,7 @@ def list_provenance(summary: Section) -> list[tuple[str, list[tuple[str, Any]]]]
     return [("run", facts), *groups]
 
 
+@functools.cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("datatools", "report"),

@@ -62,7 +62,7 @@ def _images(data: Section) -> list[RenderableType]:
     lines = [Text(f"{plural(data['images'], 'image')} taken in, {plural(data['files_left_out'], 'file')} left out")]
     if data["rows_left_out"]:
         lines[0].append(f", {plural(data['rows_left_out'], 'annotation')} left out")
-    lines += [_counted(row["n"], f"{row['what']}s: {visible(row['title'])}", row["reason"]) for row in data["left_out"]]
+    lines += [_left_out(row) for row in data["left_out"]]
     return list(lines)
 
 
@@ -121,8 +121,9 @@ def _fixes(fixes: Section) -> list[RenderableType]:
     return [Text(counts), *conflicts]
 
 
-def _counted(n: int, words: str, reason: str) -> Text:
-    return Text(f"  {n:,} {words}").append(f" [{visible(reason, 30)}]", style="dim")
+def _left_out(row: Section) -> Text:
+    words = f"  {plural(row['n'], row['what'])}: {visible(row['title'])}"
+    return Text(words).append(f" [{visible(row['reason'], 30)}]", style="dim")
 
 
 def _queue(rows: Iterable[Section]) -> Table:

@@ -101,7 +101,10 @@ def _server_environment(folder: Path) -> dict[str, str]:
 def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"http://{HOST}:{port}/fiftyone", timeout=5):
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"http://{HOST}:{port}/fiftyone", timeout=5),
+        ):
             return
         time.sleep(0.2)
     ended = "no answer" if process.poll() is None else f"exit code {process.returncode}"

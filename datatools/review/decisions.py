@@ -8,6 +8,7 @@ is missing and nothing else.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ COLUMNS = {
     "loaded_label": "loaded_label",
     "base": "base",
     "tags": "tags",
+    "label_tags": "label.tags",  # with an image open the App's tag button tags what is drawn on it, not the image
+    "suggested_tags": "suggested.tags",
     "why": "why",
     "reason": "reason",
     "rank": "rank",
@@ -152,7 +155,8 @@ def read_samples(review: fo.Dataset, records: Sequence[FixRecord] = ()) -> list[
 def _to_sample(row: dict[str, Any], made: Sequence[FixRecord], reverted: set[str]) -> ReviewSample:
     label_records = [r for r in made if r.op == "relabel" and r.annotation_id == row["annotation_id"]]
     evidence = {name: row.pop(name) for name in EVIDENCE}
-    row["tags"] = frozenset(row["tags"] or ()) & set(TAGS)
+    tagged = [row.pop(name) or () for name in ("tags", "label_tags", "suggested_tags")]
+    row["tags"] = frozenset(itertools.chain(*tagged)) & set(TAGS)
     if label_records:
         row["loaded_label"] = label_records[-1].after  # of more weight than the baseline: a save may have been killed
     evidence = {name: value for name, value in evidence.items() if value not in (None, "", [])}
@@ -183,7 +187,9 @@ def _to_records(sample: ReviewSample, annotations: pd.DataFrame, who: str, when:
     if sample.is_excluded:
         records.append(FixRecord("exclude", why=_why(sample, "excluded"), **common))
     if sample.is_confirmed:
-        records.append(FixRecord("confirm", why=_why(sample, "confirmed"), annotation_id=label_key, before=before, **common))
+        records.append(
+            FixRecord("confirm", why=_why(sample, "confirmed"), annotation_id=label_key, before=before, **common)
+        )
     if sample.is_relabelled:
         common |= {"why": _why(sample, "relabelled"), "before": before, "after": sample.label}
         # the image's label last: its record is what marks the edit as saved

@@ -56,7 +56,9 @@ def load_review(
     kept = _drop_settled(review, records)
     rows = _by_image(queue)
     drafts = _Drafts(dataset, root, records, annotators)
-    review.add_samples([drafts.make_sample(path, row) for path, row in rows.items() if path not in kept], progress=False)
+    review.add_samples(
+        [drafts.make_sample(path, row) for path, row in rows.items() if path not in kept], progress=False
+    )
     _place_kept(review, kept, rows)
     _save_views(review)
     _set_up_app(review, dataset.classes)
@@ -77,7 +79,9 @@ def find_review(name: str = NAME) -> fo.Dataset:
 class _Drafts:
     """Makes samples from the tables of one data set."""
 
-    def __init__(self, dataset: Dataset, root: Path, records: Sequence[FixRecord], annotators: Mapping[str, str]) -> None:
+    def __init__(
+        self, dataset: Dataset, root: Path, records: Sequence[FixRecord], annotators: Mapping[str, str]
+    ) -> None:
         annotations = apply_fixes(dataset.annotations, records).annotations
         self.root = root.resolve()
         self.base = dataset.version
@@ -159,7 +163,11 @@ def _by_image(queue: pd.DataFrame) -> dict[str, dict[str, Any]]:
         row = {key: None if pd.isna(value) else value for key, value in row.items()}
         first = joined.setdefault(row["path"], {**row, "queue_kind": [], "codes": [], "reason": []})
         first["suggested"] = first["suggested"] or row["suggested"]
-        for name, values in (("queue_kind", [row["kind"]]), ("codes", (row["codes"] or "").split(",")), ("reason", [row["reason"]])):
+        for name, values in (
+            ("queue_kind", [row["kind"]]),
+            ("codes", (row["codes"] or "").split(",")),
+            ("reason", [row["reason"]]),
+        ):
             first[name] += [value for value in values if value and value not in first[name]]
     for row in joined.values():
         row["codes"], row["reason"] = ",".join(row["codes"]), "; ".join(row["reason"])

@@ -144,7 +144,13 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], Mongod]
     state = _load_state(folder)
     port = free_port(state["port"] if state else 0)  # the same port lets a client of a killed mongod reconnect
     command = [str(binary), "--dbpath", str(folder / "mongo"), "--bind_ip", HOST, "--port", str(port)]
-    command += ["--nounixsocket", "--wiredTigerCacheSizeGB", "0.5", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+    command += [
+        "--nounixsocket",
+        "--wiredTigerCacheSizeGB",
+        "0.5",
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+    ]
     log = folder / "mongod.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -41,6 +41,9 @@ def guard(app: ASGI, root: Path) -> ASGI:
         if not refusal:
             await app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "reason": refusal})
+            return
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": refusal.encode()})
 
@@ -53,16 +56,23 @@ def find_refusal(scope: Scope, root: Path) -> str:
     A foreign Host is DNS rebinding, a foreign Origin another site's page, a path outside `root` somebody's files.
     """
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    host = urlsplit("//" + headers.get(b"host", "")).hostname
-    if host not in OWN_HOSTS:
+    host = headers.get(b"host", "")
+    if not _is_own("//" + host):
         return f"host {host!r} is not {HOST}"
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin).hostname not in OWN_HOSTS:
+    if origin is not None and not _is_own(origin):
         return f"origin {origin!r} is not this App"
-    query = parse_qs(scope["query_string"].decode("latin-1"))
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if any(not _is_below(path, root) for path in query.get("filepath", [])):
         return "the file is outside the data root"
     return ""
+
+
+def _is_own(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in OWN_HOSTS
+    except ValueError:
+        return False
 
 
 def _is_below(path: str, root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from datatools.dataset import Dataset, label_id
 from datatools.images import encode_png
-from datatools.report.summary import ReportInputs
+from datatools.params import ReportParams
+from datatools.report.summary import ReportInputs, summarise
 from datatools.schema import ANNOTATIONS, CONSENSUS, FINDINGS, FIX_STATUS, IMAGES, QUEUE, REJECTED, SPLIT
 
 CLASSES = ("bird", "cat", "dog")
@@ -24,7 +26,7 @@ LABELS = {
 HOSTILE = (
     "<script>alert(1)</script>",
     "</style><img src=x onerror=alert(1)>",
-    "\"><svg onload=alert(1)>",
+    '"><svg onload=alert(1)>',
     "' onmouseover='alert(1)",
     "javascript:alert(1)",
     "{{ 7 * 7 }}",
@@ -63,7 +65,15 @@ def make_dataset(labels: dict[str, str] | None = None, classes: tuple[str, ...] 
         common = {"path": path, "label": label, "source": "test", **columns}
         rows.append({"annotation_id": label_id(path), "kind": "label", "annotator": CONSENSUS, **common})
         rows.append(
-            {"annotation_id": f"box/{path}", "kind": "box", "x0_px": 1.0, "y0_px": 1.0, "x1_px": 6.0, "y1_px": 7.0, **common}
+            {
+                "annotation_id": f"box/{path}",
+                "kind": "box",
+                "x0_px": 1.0,
+                "y0_px": 1.0,
+                "x1_px": 6.0,
+                "y1_px": 7.0,
+                **common,
+            }
         )
     return Dataset(IMAGES.conform(images), ANNOTATIONS.conform(rows), classes)
 
@@ -124,8 +134,15 @@ def make_png(side_px: int = 8, level: int = 128) -> bytes:
 
 def make_inputs(**changes: Any) -> ReportInputs:
     """Inputs with something in every part; `changes` replace parts."""
+    return replace(_full_inputs(), **changes)
+
+
+@functools.cache
+def _full_inputs() -> ReportInputs:
     sides = ["train", "train", "train", "train", "val", "test"]
-    split = SPLIT.conform([{"path": path, "split": side, "group": None} for path, side in zip(LABELS, sides, strict=True)])
+    split = SPLIT.conform(
+        [{"path": path, "split": side, "group": None} for path, side in zip(LABELS, sides, strict=True)]
+    )
     rejected = [
         {"source": "images/9.png", "path": "images/9.png", "reason": "IMG001", "message": "image file is truncated"},
         {"source": "notes.txt", "path": "notes.txt", "reason": "not_an_image", "message": "not an image file"},
@@ -133,14 +150,19 @@ def make_inputs(**changes: Any) -> ReportInputs:
     ]
     classes = {name: {"precision": 0.9, "recall": 0.8, "f1": 0.85, "support": 10} for name in CLASSES}
     metrics = {"n": 30, "accuracy": 0.9, "accuracy_low": 0.744, "accuracy_high": 0.965, "macro_f1": 0.85}
-    inputs = ReportInputs(
+    return ReportInputs(
         dataset=make_dataset(),
         rejected=REJECTED.conform(rejected),
         fixes=FIX_STATUS.conform([make_fix(1), make_fix(1, id="fix0001b", annotation_id="box/images/2.png")]),
         findings=FINDINGS.conform([make_finding(), make_finding(code="DUP001", severity="info", message="twin")]),
         queue=QUEUE.conform([make_queue_row(1), make_queue_row(2, path="images/4.png", kind="rare", suggested=None)]),
         split=split,
-        certificate={"groups": 3, "groups_crossing": 0, "near_duplicates_crossing": 0, "largest_class_deviation": 0.012},
+        certificate={
+            "groups": 3,
+            "groups_crossing": 0,
+            "near_duplicates_crossing": 0,
+            "largest_class_deviation": 0.012,
+        },
         augmented={"images": 4, "parents": 4, "objects": 3, "dropped": {"outside": 1}},
         metrics={**metrics, "confidence": 0.95, "classes": classes},
         confusions=[{"actual": "cat", "predicted": "dog", "count": 2, "share": 0.2}],
@@ -150,7 +172,6 @@ def make_inputs(**changes: Any) -> ReportInputs:
         titles={"BOX001": "Box stands over the edge", "IMG001": "Image cannot be read"},
         name="animals",
     )
-    return replace(inputs, **changes)
 
 
 def make_slice(**values: Any) -> dict[str, Any]:
@@ -158,6 +179,13 @@ def make_slice(**values: Any) -> dict[str, Any]:
     return {"column": "camera", "value": "night", "n": 1, "share": 0.17, "accuracy": 0.5, **values}
 
 
+@functools.cache
+def hostile_summary(text: str) -> dict[str, Any]:
+    """The summary of `make_hostile(text)`, made once."""
+    return summarise(make_hostile(text), ReportParams())
+
+
+@functools.cache
 def make_hostile(text: str) -> ReportInputs:
     """Inputs in which every text that people or files bring is `text`."""
     dataset = make_dataset({f"{text}{number}": text for number in range(3)}, classes=(text,))
@@ -167,8 +195,12 @@ def make_hostile(text: str) -> ReportInputs:
     queue = {"path": path, "label": text, "suggested": f"{text}!", "codes": text, "reason": text, "split": text}
     return make_inputs(
         dataset=dataset,
-        rejected=REJECTED.conform([{"source": path, "reason": text, **words}, {"source": text, "reason": "x", **words}]),
-        fixes=FIX_STATUS.conform([make_fix(1, **fix), make_fix(2, **fix, status="conflict", when=text), make_fix(3, op=text)]),
+        rejected=REJECTED.conform(
+            [{"source": path, "reason": text, **words}, {"source": text, "reason": "x", **words}]
+        ),
+        fixes=FIX_STATUS.conform(
+            [make_fix(1, **fix), make_fix(2, **fix, status="conflict", when=text), make_fix(3, op=text)]
+        ),
         findings=FINDINGS.conform([make_finding(**words, severity=text), make_finding(**words, code=text)]),
         queue=QUEUE.conform([make_queue_row(1, **queue), make_queue_row(2, kind=text)]),
         metrics={"n": 1, "accuracy": 1.0, "classes": {text: {"precision": 1.0}}},

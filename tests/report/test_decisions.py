@@ -73,8 +73,13 @@ def test_what_moves_no_count(change: dict[str, Any]) -> None:
 
 
 def test_a_class_that_left_the_list_and_a_label_that_was_none() -> None:
-    rows = [make_fix(1, before="wolf"), make_fix(2, before=None, path="images/3.png", annotation_id="label/images/3.png")]
-    assert [(row["class"], row["before"], row["after"]) for row in compare_classes(make_dataset(), FIX_STATUS.conform(rows))] == [
+    rows = [
+        make_fix(1, before="wolf"),
+        make_fix(2, before=None, path="images/3.png", annotation_id="label/images/3.png"),
+    ]
+    assert [
+        (row["class"], row["before"], row["after"]) for row in compare_classes(make_dataset(), FIX_STATUS.conform(rows))
+    ] == [
         ("cat", 1, 3),
         ("wolf", 1, 0),
     ]

@@ -49,7 +49,14 @@ def test_interval(low: Any, high: Any, expected: str) -> None:
 
 
 def test_is_number_takes_no_bool_and_no_nan() -> None:
-    assert [is_number(value) for value in (1, 1.5, True, float("nan"), None, "1")] == [True, True, False, False, False, False]
+    assert [is_number(value) for value in (1, 1.5, True, float("nan"), None, "1")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,16 @@ def test_tags_become_confirm_and_exclude_records_and_why_is_the_reviewers(review
     assert (exclude.op, exclude.path, exclude.annotation_id, exclude.why[:8]) == ("exclude", second.path, None, "excluded")
 
 
+def test_a_tag_on_the_label_counts_as_one_on_the_image(review, save):
+    sample = pick(review)[0]
+    sample.label.tags = ["confirm"]
+    sample.save()
+    assert [r.op for r in save(1)] == ["confirm"]
+    sample.label.tags = []
+    sample.save()
+    assert [r.op for r in save(2)] == ["revert"]
+
+
 def test_saving_twice_writes_nothing_new(review, save, fixes):
     relabel(pick(review, 0)[0], pick(review, 0)[2])
     tag(pick(review, 1)[0], "confirm")

@@ -1,0 +1,149 @@
+"""The real App in a real browser: local, complete, and what is edited there becomes a record."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from datatools.errors import DatatoolsError
+from datatools.review import app
+from datatools.review.app import open_app
+from datatools.review.decisions import save_decisions
+from datatools.review.load import load_review
+from datatools.review.mongod import free_port
+
+psutil = pytest.importorskip("psutil")
+WAIT_MS = 30_000
+CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+WHEN = "2026-01-02T03:04:05.000000Z"
+
+
+@pytest.fixture(scope="module")
+def review(database, project):
+    return load_review(project.dataset, project.queue, project.raw)
+
+
+@pytest.fixture(scope="module")
+def opened(review, project):
+    with open_app(project.folder, project.raw, free_port()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(opened):
+    """A page of Chromium that can reach this machine only; `page.answered` lists what it asked for and got."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs chromium on PATH: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(WAIT_MS)
+        page.answered = []
+        page.on("response", lambda response: page.answered.append((response.url, response.status)))
+        page.goto(opened.url)
+        page.get_by_text("Dismiss").click()
+        page.mouse.move(5, 890)
+        yield page
+        browser.close()
+
+
+def get(opened, path, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{opened.port}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_it_listens_on_loopback_only(opened):
+    server = psutil.Process(opened.process.pid)
+    processes = [server, *server.children(recursive=True)]
+    listening = [c.laddr for p in processes for c in p.net_connections("inet") if c.status == "LISTEN"]
+    assert {(address.ip, address.port) for address in listening} == {("127.0.0.1", opened.port)}
+
+
+def test_it_serves_images_of_the_project_and_no_other_file(opened, project):
+    image = project.raw / project.queue["path"].iloc[0]
+    assert get(opened, "/media?" + urlencode({"filepath": image})) == 200
+    assert get(opened, "/media?" + urlencode({"filepath": "/etc/passwd"})) == 403
+    assert get(opened, "/fiftyone", Host="evil.example") == 403
+    assert get(opened, "/fiftyone", Origin="http://evil.example") == 403
+
+
+def test_the_instructions_name_the_address_the_tunnel_and_the_decisions(opened):
+    text = opened.instructions
+    assert opened.url in text and f"ssh -L {opened.port}:127.0.0.1:{opened.port}" in text
+    assert all(word in text for word in ("`confirm`", "`exclude`", "datatools review --save"))
+
+
+def test_a_taken_port_gives_the_next_and_none_an_error(opened, monkeypatch):
+    assert app._next_free_port(opened.port) != opened.port
+    monkeypatch.setattr(app, "N_PORTS", 1)
+    with pytest.raises(DatatoolsError, match=r"--port: expected a free port .* Got none"):
+        app._next_free_port(opened.port)
+
+
+def test_a_server_that_does_not_start_names_its_log(database, project, monkeypatch):
+    monkeypatch.setattr(app, "SERVE", "raise SystemExit(3)  # {port} {root}")
+    with pytest.raises(DatatoolsError, match=r"app\.log: expected the App .* Got exit code 3"), open_app(project.folder, project.raw):
+        pass
+
+
+def test_the_queue_is_shown_with_all_its_images(page, project):
+    page.wait_for_function(f"document.querySelectorAll('[data-cy=looker]').length == {len(project.queue)}")
+    page.get_by_text(f"{len(project.queue)} samples").wait_for()
+    media = {url: status for url, status in page.answered if "/media" in url}
+    assert len(media) == len(project.queue) and set(media.values()) <= {200, 206}
+    folder = Path(os.environ.get("DATATOOLS_SCREENSHOTS", project.folder))
+    page.wait_for_timeout(1000)  # thumbnails fade in
+    page.screenshot(path=folder / "review.png")
+    assert _n_colours(folder / "review.png") > 500
+
+
+def test_a_label_that_is_changed_in_the_app_becomes_a_record(page, review, project, tmp_path):
+    path, before = project.queue.iloc[0][["path", "label"]]
+    after = "9" if before != "9" else "8"
+    page.locator("[data-cy=looker]").first.click()
+    page.locator("[data-cy=modal] [data-cy=action-tag-sample-labels]").click()
+    page.locator("[data-cy=label-tag-input]").fill("confirm")
+    page.keyboard.press("Enter")
+    page.get_by_text("Apply", exact=True).click()
+    page.locator("[data-cy=annotate]").click()
+    page.locator("[data-cy^=annotate-label-]").click()
+    page.get_by_role("radio").nth(int(after)).click()
+    _wait_for(page, lambda: review.match({"path": path}).values("label.label") == [after])
+    assert review.match({"path": path}).values("label.tags") == [["confirm"]]
+    records = save_decisions(review, project.dataset, tmp_path, "Ada", WHEN)
+    assert {(r.op, r.path, r.before, r.after) for r in records} == {("relabel", path, before, after)}
+    assert save_decisions(review, project.dataset, tmp_path, "Ada", WHEN) == []
+
+
+def test_nothing_is_written_to_the_home_folder(page, project):
+    home = Path.home()
+    made = [path for path in (home / ".fiftyone", home / "fiftyone") if path.exists()]
+    started = psutil.Process().create_time()
+    assert [path for path in made if path.stat().st_mtime > started] == []
+
+
+def _wait_for(page, is_done):
+    for _ in range(WAIT_MS // 200):
+        if is_done():
+            return
+        page.wait_for_timeout(200)  # lets the browser's messages through, as time.sleep would not
+    assert is_done()
+
+
+def _n_colours(path: Path) -> int:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return len(image.convert("RGB").getcolors(maxcolors=2**24))
