@@ -16,7 +16,8 @@ from pathlib import Path
 
 from datatools.errors import DatatoolsError
 from datatools.review.load import NAME
-from datatools.review.mongod import FOLDER, HOST, die_with_parent, free_port, stop_process
+from datatools.review.mongod import FOLDER
+from datatools.review.process import HOST, die_with_parent, free_port, stop_process
 
 PORT = 5151  # FiftyOne's own
 N_PORTS = 20  # how many ports from the wanted one on are tried
@@ -40,13 +41,14 @@ class ReviewApp:
     @property
     def instructions(self) -> str:
         """What to tell the reviewer."""
+        tunnel = f"ssh -L {self.port}:{HOST}:{self.port} {socket.gethostname()}"
         return (
             f"The review queue is open at {self.url}\n"
-            f"From another machine: ssh -L {self.port}:{HOST}:{self.port} {socket.gethostname()}, then open that address.\n"
-            "To decide: open an image, choose Annotate and click its label to change it; or tag the image `confirm` (the "
-            "label is right) or `exclude` (the image goes). A reason may go into `why`.\n"
-            "Edits stay in the review. Ctrl-C ends the App; `datatools review --save` turns edits into fix records, "
-            "here or in a second terminal."
+            f"From another machine: {tunnel}, then open that address.\n"
+            "To decide: open an image, choose Annotate and click its label to change it; or tag the image `confirm`\n"
+            "(the label is right) or `exclude` (the image goes). A reason may go into `why`.\n"
+            "Edits stay in the review. Ctrl-C ends the App; `datatools review --save`, here or in a second terminal,\n"
+            "turns them into fix records."
         )
 
     def wait(self) -> None:
@@ -73,7 +75,7 @@ def open_app(project: Path, root: Path, port: int = PORT) -> Iterator[ReviewApp]
             stderr=subprocess.STDOUT,
             env=_server_environment(folder),
             start_new_session=True,  # Ctrl-C in the terminal must reach us first
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - the CLI has one thread when it opens the App
+            preexec_fn=die_with_parent(),  # safe: the CLI has one thread when it opens the App
         )
     try:
         _wait_until_up(process, port, log)

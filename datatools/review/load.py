@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,18 +15,16 @@ from datatools.errors import DatatoolsError
 from datatools.fixes.apply import apply_fixes
 from datatools.fixes.records import FixRecord
 from datatools.review.decisions import read_samples
+from datatools.review.layout import ANNOTATOR_PREFIX, save_views, set_up_app
+from datatools.review.shapes import to_shapes
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
 NAME = "review"
 LAYOUT = 1  # raise it when the fields change: an older review is then rebuilt
-VIEWS = {"suspect labels": "label", "disagreements": "disagreement", "duplicates": "duplicate", "rare": "rare"}
 TEXT_FIELDS = ("path", "annotation_id", "loaded_label", "base", "reason", "codes", "split", "why")
 LIST_FIELDS = ("queue_kind",)
-COLORS = [{"path": "label", "fieldColor": "#c2410c"}, {"path": "suggested", "fieldColor": "#15803d"}]
-MAX_RADIO = 20  # more classes than this are chosen from a list that can be searched
-ANNOTATOR_PREFIX = "annotator_"
 
 
 def load_review(
@@ -60,8 +56,8 @@ def load_review(
         [drafts.make_sample(path, row) for path, row in rows.items() if path not in kept], progress=False
     )
     _place_kept(review, kept, rows)
-    _save_views(review)
-    _set_up_app(review, dataset.classes)
+    save_views(review)
+    set_up_app(review, dataset.classes)
     review.info = state  # last: a load that was killed is done again
     review.save()
     return review
@@ -117,43 +113,6 @@ class _Drafts:
     def _label(self, annotation_id: str) -> str | None:
         label = self.labels.get(annotation_id)
         return None if label is None or pd.isna(label) else str(label)
-
-
-def to_shapes(objects: pd.DataFrame | None, width_px: int, height_px: int) -> tuple[fo.Detections, fo.Polylines]:
-    """Boxes and polygons of one image (rows of ANNOTATIONS) in FiftyOne's relative coordinates.
-
-    Swapped corners are put in order; a shape with too few, missing or infinite coordinates is left out, as there is
-    nothing to draw. The tables keep it, and its finding names it.
-    """
-    import fiftyone as fo
-
-    boxes, polygons = [], []
-    for row in [] if objects is None else objects.to_dict("records"):
-        common = {"label": None if pd.isna(row["label"]) else row["label"], "annotation_id": row["annotation_id"]}
-        box = _relative_box(row, width_px, height_px)
-        if box is not None:
-            boxes.append(fo.Detection(bounding_box=box, **common))
-        points = _relative_polygons(row["mask"], width_px, height_px)
-        if points:
-            polygons.append(fo.Polyline(points=points, closed=True, filled=False, **common))
-    return fo.Detections(detections=boxes), fo.Polylines(polylines=polygons)
-
-
-def _relative_box(row: Mapping[str, Any], width_px: int, height_px: int) -> list[float] | None:
-    corners = [row[name] for name in ("x0_px", "y0_px", "x1_px", "y1_px")]
-    if any(pd.isna(value) or not math.isfinite(value) for value in corners):
-        return None
-    (x0, x1), (y0, y1) = sorted(corners[0::2]), sorted(corners[1::2])
-    return [x0 / width_px, y0 / height_px, (x1 - x0) / width_px, (y1 - y0) / height_px]
-
-
-def _relative_polygons(mask: Any, width_px: int, height_px: int) -> list[list[tuple[float, float]]]:
-    try:
-        polygons = [[(float(x), float(y)) for x, y in polygon] for polygon in json.loads(mask)]
-    except (TypeError, ValueError, RecursionError):  # no mask, or one that a check speaks of
-        return []
-    drawn = [points for points in polygons if len(points) > 2 and all(math.isfinite(c) for p in points for c in p)]
-    return [[(x / width_px, y / height_px) for x, y in points] for points in drawn]
 
 
 def _by_image(queue: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -238,45 +197,3 @@ def _place_kept(review: fo.Dataset, kept: Mapping[str, str], rows: Mapping[str, 
     ranks = {kept[path]: rows[path]["rank"] if path in rows else outside[path] for path in kept}
     if ranks:
         review.set_values("rank", ranks, key_field="id", progress=False)
-
-
-def _save_views(review: fo.Dataset) -> None:
-    from fiftyone import ViewField
-
-    review.save_view("queue", review.sort_by("rank"), description="All, the most urgent first", overwrite=True)
-    for name, kind in VIEWS.items():
-        view = review.match(ViewField("queue_kind").contains(kind)).sort_by("rank")
-        review.save_view(name, view, description=f"Queued as {kind}", overwrite=True)
-
-
-def _set_up_app(review: fo.Dataset, classes: Sequence[str]) -> None:
-    """Let the App edit `label`, as a choice of the classes, and `why`; show label and suggestion at first."""
-    import fiftyone as fo
-
-    component = "radio" if len(classes) <= MAX_RADIO else "dropdown"
-    label = {"type": "classification", "component": component, "classes": list(classes), "attributes": []}
-    review.set_label_schemas({"label": label, "why": {"type": "str", "component": "text"}})
-    review.active_label_schemas = ["label", "why"]
-    review.app_config.sidebar_groups = _sidebar(review)
-    review.app_config.color_scheme = fo.ColorScheme(color_by="field", fields=COLORS)
-    review.app_config.active_fields = fo.ActiveFields(paths=["label", "suggested"])
-
-
-def _sidebar(review: fo.Dataset) -> list[Any]:
-    import fiftyone as fo
-
-    fields = list(review.get_field_schema())
-    groups = {
-        "tags": [],
-        "decide": ["label", "suggested", "why"],
-        "queue": ["rank", "queue_kind", "reason", "codes", "score", "split"],
-        "annotators": [name for name in fields if name.startswith(ANNOTATOR_PREFIX)],
-        "shapes": ["boxes", "polygons"],
-        "metadata": [f"metadata.{name}" for name in ("size_bytes", "mime_type", "width", "height", "num_channels")],
-    }
-    listed = {"tags", "metadata", *(path for paths in groups.values() for path in paths)}
-    groups["other"] = [name for name in fields if name not in listed]
-    return [
-        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("metadata", "other"))
-        for name, paths in groups.items()
-    ]

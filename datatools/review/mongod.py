@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datatools.errors import DatatoolsError, MissingExtraError
+from datatools.review.process import HOST, die_with_parent, free_port, stop_process
 from datatools.store import load_json, save_json
 
-HOST = "127.0.0.1"
 FOLDER = Path(".datatools", "review")
 DATABASE = "datatools"
 START_TIMEOUT_S = 60.0  # a cold start takes 1 to 3 s here; recovery after a crash took 14 s
 STOP_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_MS = 15_000
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Mongod:
 
     @property
     def uri(self) -> str:
-        """The connection string: every write waits until it is in the journal on disk; no call waits long for a dead one."""
+        """The connection string: a write waits until it is in the journal; a dead server is not waited for long."""
         return f"mongodb://{HOST}:{self.port}/?journal=true&serverSelectionTimeoutMS={ANSWER_TIMEOUT_MS}"
 
 
@@ -95,35 +91,6 @@ def find_mongod() -> Path:
     return Path(on_path)
 
 
-def free_port(preferred: int = 0) -> int:
-    """`preferred` if nobody listens there on 127.0.0.1, else a port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, preferred))
-        except OSError:
-            probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def stop_process(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    """Ask a child to end, and kill it when it has not within `timeout_s` seconds."""
-    process.terminate()
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs first so that it gets SIGTERM when this process dies, also by kill -9; Linux only."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded here: between fork and exec a child must not load anything
-    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @contextlib.contextmanager
 def _starting(folder: Path) -> Iterator[None]:
     """One process at a time looks for a mongod and starts one; the lock falls with its holder."""
@@ -144,13 +111,10 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], Mongod]
     state = _load_state(folder)
     port = free_port(state["port"] if state else 0)  # the same port lets a client of a killed mongod reconnect
     command = [str(binary), "--dbpath", str(folder / "mongo"), "--bind_ip", HOST, "--port", str(port)]
-    command += [
-        "--nounixsocket",
-        "--wiredTigerCacheSizeGB",
-        "0.5",
-        "--setParameter",
-        "diagnosticDataCollectionEnabled=false",
-    ]
+    crashed = _was_killed(folder)
+    command += ["--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+    command += ["--wiredTigerCacheSizeGB", "0.5"]
+    command += ["--wiredTigerEngineConfigString", "log=(prealloc=false,file_max=8MB)"]  # else 300 MB of empty journal
     log = folder / "mongod.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -159,10 +123,12 @@ def _start(binary: Path, folder: Path) -> tuple[subprocess.Popen[bytes], Mongod]
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal must reach us first
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - the CLI has one thread when it starts a database
+            preexec_fn=die_with_parent(),  # safe: the CLI has one thread when it starts a database
         )
     try:
         _wait_until_up(process, port, folder, log)
+        if crashed:
+            _repair_counts(port)
     except BaseException:
         stop_process(process, STOP_TIMEOUT_S)
         raise
@@ -178,6 +144,22 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, folder: Path, lo
         time.sleep(0.1)
     ended = "no answer" if process.poll() is None else f"exit code {process.returncode}"
     raise DatatoolsError(f"{log}: expected mongod to answer on {HOST}:{port}. Got {ended}: read that log.")
+
+
+def _was_killed(folder: Path) -> bool:
+    """Whether the last mongod on these files did not end cleanly: it empties its lock file when it does."""
+    lock = folder / "mongo" / "mongod.lock"
+    return lock.exists() and lock.stat().st_size > 0
+
+
+def _repair_counts(port: int) -> None:
+    """Count documents anew: after a kill the data are whole, but their stored number, which the App shows, is not."""
+    import pymongo
+
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(HOST, port)
+    for name in client[DATABASE].list_collection_names(filter={"type": "collection"}):
+        client[DATABASE].validate_collection(name)
+    client.close()
 
 
 def _serves(port: int, folder: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from datatools.review.mongod import HOST
+from datatools.review.process import HOST
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]

@@ -16,7 +16,7 @@ from datatools.review import app
 from datatools.review.app import open_app
 from datatools.review.decisions import save_decisions
 from datatools.review.load import load_review
-from datatools.review.mongod import free_port
+from datatools.review.process import free_port
 
 psutil = pytest.importorskip("psutil")
 WAIT_MS = 30_000
@@ -94,15 +94,16 @@ def test_a_taken_port_gives_the_next_and_none_an_error(opened, monkeypatch):
 
 def test_a_server_that_does_not_start_names_its_log(database, project, monkeypatch):
     monkeypatch.setattr(app, "SERVE", "raise SystemExit(3)  # {port} {root}")
-    with pytest.raises(DatatoolsError, match=r"app\.log: expected the App .* Got exit code 3"), open_app(project.folder, project.raw):
+    message = r"app\.log: expected the App .* Got exit code 3"
+    with pytest.raises(DatatoolsError, match=message), open_app(project.folder, project.raw):
         pass
 
 
 def test_the_queue_is_shown_with_all_its_images(page, project):
     page.wait_for_function(f"document.querySelectorAll('[data-cy=looker]').length == {len(project.queue)}")
     page.get_by_text(f"{len(project.queue)} samples").wait_for()
-    media = {url: status for url, status in page.answered if "/media" in url}
-    assert len(media) == len(project.queue) and set(media.values()) <= {200, 206}
+    _wait_for(page, lambda: len(_media(page)) == len(project.queue))
+    assert set(_media(page).values()) <= {200, 206}
     folder = Path(os.environ.get("DATATOOLS_SCREENSHOTS", project.folder))
     page.wait_for_timeout(1000)  # thumbnails fade in
     page.screenshot(path=folder / "review.png")
@@ -132,6 +133,10 @@ def test_nothing_is_written_to_the_home_folder(page, project):
     made = [path for path in (home / ".fiftyone", home / "fiftyone") if path.exists()]
     started = psutil.Process().create_time()
     assert [path for path in made if path.stat().st_mtime > started] == []
+
+
+def _media(page):
+    return {url: status for url, status in page.answered if "/media" in url}
 
 
 def _wait_for(page, is_done):

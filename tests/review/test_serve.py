@@ -20,13 +20,13 @@ def root(tmp_path):
 
 
 def scope(headers=(), query="", kind="http"):
-    pairs = [(b"Host", b"127.0.0.1:5151"), *headers] if not any(n.lower() == b"host" for n, _ in headers) else list(headers)
-    return {"type": kind, "headers": pairs, "query_string": query.encode("latin-1")}
+    pairs = {b"host": b"127.0.0.1:5151", **dict(headers)}
+    return {"type": kind, "headers": list(pairs.items()), "query_string": query.encode("latin-1")}
 
 
 @pytest.mark.parametrize("host", [b"127.0.0.1:5151", b"localhost:9", b"LOCALHOST"])
 def test_own_hosts_pass(root, host):
-    assert find_refusal(scope([(b"host", host), (b"Origin", b"http://localhost:9")]), root) == ""
+    assert find_refusal(scope([(b"host", host), (b"origin", b"http://localhost:9")]), root) == ""
 
 
 @pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1.evil.example", b"", b"localhost.evil:5151", b"[::1"])
@@ -62,6 +62,7 @@ def test_the_guard_answers_403_and_does_not_call_the_app(root):
     for kind in ("http", "websocket", "lifespan"):
         asyncio.run(guard(app, root)(scope([(b"host", b"evil.example")], kind=kind), None, send))
     assert called == ["lifespan"]
-    assert [message.get("status", message["type"]) for message in sent] == [403, "http.response.body", "websocket.close"]
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body", "websocket.close"]
+    assert sent[0]["status"] == 403
     asyncio.run(guard(app, root)(scope(), None, send))
     assert called == ["lifespan", "http"]
