@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 
 from datatools.errors import DatatoolsError
+from datatools.fixes.records import FixRecord
 from datatools.project import Project, find_project
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -79,12 +81,29 @@ def fix(
     from datatools.fixes.make import decide
 
     project = _project()
-    records = decide(project, image, label=label, confirm=confirm, exclude=exclude, why=why, who=_who(who))
-    for record in records:
-        target = record.annotation_id or record.path
-        change = f"{record.before} -> {record.after}" if record.op == "relabel" else record.op
-        typer.echo(f"{record.id}  {target}  {change}")
-    typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
+    _echo_records(decide(project, image, label=label, confirm=confirm, exclude=exclude, why=why, who=_who(who)))
+
+
+@app.command()
+def review(
+    save: Annotated[bool, typer.Option("--save", help="Turn what was decided in the app into fix records.")] = False,
+    port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5151,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    who: Who = None,
+) -> None:
+    """Open the review queue in the FiftyOne app, or save what was decided there."""
+    from datatools.review.run import open_review, save_review
+
+    project = _project()
+    if save:
+        _echo_records(save_review(project, _who(who)))
+        return
+    typer.echo("starting the app ...", err=True)
+    with open_review(project, port) as running:
+        typer.echo(running.instructions)
+        if browser:
+            typer.launch(running.url)
+        running.wait()
 
 
 @fixes_app.command("log")
@@ -148,6 +167,17 @@ def sample_score() -> None:
         typer.echo(line)
 
 
+def _echo_records(records: Sequence[FixRecord]) -> None:
+    for record in records:
+        target = record.annotation_id or record.path
+        change = f"{record.before} -> {record.after}" if record.op == "relabel" else record.op
+        typer.echo(f"{record.id}  {target}  {change}")
+    if records:
+        typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
+    else:
+        typer.echo("nothing new was decided")
+
+
 def _project() -> Project:
     return find_project(Path.cwd())
 
@@ -159,7 +189,11 @@ def _shown(path: Path) -> str:
 def _who(who: str | None) -> str:
     if who and who.strip():
         return who.strip()
-    found = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        command = ["git", "config", "user.name"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        found = ""
     if not found:
         raise DatatoolsError("a fix record needs who decides. Got no git config user.name: set it, or pass --who NAME.")
     return found

@@ -116,14 +116,14 @@ def draw_shapes(
 
 def _open(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS speaks
         warnings.simplefilter("ignore", UserWarning)
         try:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise UnreadableImageError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}")
             image.load()
-            return ImageOps.exif_transpose(image)
+            return _to_8_bits(ImageOps.exif_transpose(image))
         except UnidentifiedImageError as error:
             raise UnreadableImageError(f"not one of {', '.join(FORMATS)}") from error
         except (
@@ -134,9 +134,17 @@ def _open(data: bytes) -> Image.Image:
             IndexError,
             OverflowError,
             Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
         ) as error:
             raise UnreadableImageError(str(error) or type(error).__name__) from error
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey keeps its high byte, as 16-bit colour does in Pillow; `convert` would clip it to white."""
+    if image.mode in ("I", "F"):
+        raise UnreadableImageError("32-bit pixels; save it with 8 or 16 bits a channel")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image
 
 
 def _to_rgb(image: Image.Image) -> RGB:

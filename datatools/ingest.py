@@ -70,15 +70,16 @@ def ingest(
     brought = _read_annotations(root, params)
     results = list(map_ordered(functools.partial(_read_facts, root), files, workers, tick))
     facts = {path: found for path, found in zip(files, results, strict=True) if isinstance(found, ImageFacts)}
-    rejected = brought.rejected + [_rejected_file(path, "not_an_image", "not an image file") for path in others]
-    rejected += [
+    no_images = [_rejected_file(path, "not_an_image", why) for path, why in others]
+    no_images += [
         _rejected_file(path, "IMG001", found)
         for path, found in zip(files, results, strict=True)
         if isinstance(found, str)
     ]
     kept, orphans = _with_images(brought.annotations, set(facts))
-    applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken)
-    rejected += orphans + [_rejected_file(path, "excluded", why) for path, why in applied.excluded.items()]
+    applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken, set(facts))
+    no_images += [_rejected_file(path, "excluded", why) for path, why in applied.excluded.items()]
+    rejected = brought.rejected + orphans + no_images
     annotations, gone = _drop_excluded(applied.annotations, set(applied.excluded))
     images = _image_table(facts, brought, params, set(applied.excluded))
     counts = {
@@ -90,12 +91,14 @@ def ingest(
         "rejected": len(rejected),
     }
     dataset = Dataset(images, annotations, brought.classes or _labels_found(annotations), {"counts": counts})
-    _check_counts(dataset, rejected, len(files) + len(others), brought.n_rows, gone)
+    assert len(files) + len(others) == len(images) + len(no_images), "a file was lost"
+    n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
+    assert brought.n_rows == n_own + gone + len(rejected) - len(no_images), "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
-def list_files(root: Path) -> tuple[list[str], list[str]]:
-    """Paths of the images and of other files below `root`, sorted, without the annotation files and hidden files.
+def list_files(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Paths of the images and (path, what it is) of other files below `root`, sorted; no annotation or hidden files.
 
     Raises DatatoolsError when there is no folder or no image in it.
     """
@@ -103,21 +106,35 @@ def list_files(root: Path) -> tuple[list[str], list[str]]:
         raise DatatoolsError(
             f"{root}: expected a folder of images. Got no such folder: run `datatools sample make` or `dvc pull`."
         )
-    known = {COCO_FILE, METADATA_FILE, CLASSES_FILE}
+    known = {COCO_FILE, METADATA_FILE, CLASSES_FILE, *(f"{LABELS_FOLDER}/{path.name}" for path in _label_files(root))}
     images: list[str] = []
-    others: list[str] = []
+    others: list[tuple[str, str]] = []
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
         hidden = any(part.startswith(".") for part in path.split("/"))
-        if hidden or not (file.is_file() or file.is_symlink()) or path in known or path.startswith(f"{LABELS_FOLDER}/"):
+        if hidden or not (file.is_file() or file.is_symlink()) or path in known:
             continue
-        is_image = file.suffix.lower() in SUFFIXES and not file.is_symlink()
-        (images if is_image else others).append(path)
+        if file.is_symlink():
+            others.append((_printable(path), "a symbolic link: put the file itself here"))
+        elif file.suffix.lower() not in SUFFIXES:
+            others.append((_printable(path), "not an image file"))
+        elif _printable(path) != path:
+            others.append((_printable(path), "its name is not UTF-8: rename it"))
+        else:
+            images.append(path)
     if not images:
         raise DatatoolsError(
             f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there."
         )
     return images, others
+
+
+def _label_files(root: Path) -> list[Path]:
+    return sorted(path for path in (root / LABELS_FOLDER).glob("*.csv") if not path.name.startswith("."))
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read_facts(root: Path, path: str) -> ImageFacts | str:
@@ -129,9 +146,10 @@ def _read_facts(root: Path, path: str) -> ImageFacts | str:
 
 def _read_annotations(root: Path, params: IngestParams) -> _Brought:
     coco = load_coco(root / COCO_FILE) if (root / COCO_FILE).exists() else None
-    tables = [load_labels(path) for path in sorted((root / LABELS_FOLDER).glob("*.csv"))]
+    tables = [load_labels(path) for path in _label_files(root)]
     metadata = load_metadata(root / METADATA_FILE) if (root / METADATA_FILE).exists() else {}
-    classes = tuple(params.classes) or _read_classes(root / CLASSES_FILE) or (coco.classes if coco else ())
+    classes = _each_once(params.classes, "ingest.classes in params.yaml") or _read_classes(root / CLASSES_FILE)
+    classes = classes or (coco.classes if coco else ())
     if params.group_column and not any(params.group_column in row for row in metadata.values()):
         raise DatatoolsError(
             f"{root / METADATA_FILE}: expected the column {params.group_column!r} (ingest.group_column in params.yaml). "
@@ -149,9 +167,17 @@ def _read_annotations(root: Path, params: IngestParams) -> _Brought:
 def _read_classes(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if len(set(names)) < len(names):
-        raise DatatoolsError(f"{path}: expected each class once. Got a repeated name: remove it.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatatoolsError(f"{path}: expected a class a line in UTF-8. Got: {error}. Save it as UTF-8.") from error
+    return _each_once([line.strip() for line in lines if line.strip()], str(path))
+
+
+def _each_once(names: Sequence[str], where: str) -> tuple[str, ...]:
+    repeated = [name for number, name in enumerate(names) if name in names[:number]]
+    if repeated:
+        raise DatatoolsError(f"{where}: expected each class once. Got {repeated[0]!r} again: remove it.")
     return tuple(names)
 
 
@@ -207,7 +233,7 @@ def _image_table(
                 "path": path,
                 "declared_width_px": width,
                 "declared_height_px": height,
-                "group": metadata.get(params.group_column) or None,
+                "group": (metadata.get(params.group_column) or None) if params.group_column else None,
                 "metadata": json.dumps(metadata, sort_keys=True, ensure_ascii=False),
                 "source": COCO_FILE if path in brought.sizes_wh else "folder",
             }
@@ -223,11 +249,3 @@ def _labels_found(annotations: pd.DataFrame) -> tuple[str, ...]:
 
 def _rejected_file(path: str, reason: str, message: str) -> Row:
     return {"source": path, "path": path, "reason": reason, "message": message}
-
-
-def _check_counts(dataset: Dataset, rejected: Sequence[Row], n_files: int, n_rows: int, n_gone: int) -> None:
-    """Counts in = counts kept + counts out; anything else is a bug of ours."""
-    out_files = sum(row["source"] == row["path"] for row in rejected)
-    assert n_files == len(dataset.images) + out_files, "a file was lost"
-    own = (dataset.annotations["annotator"] != CONSENSUS).fillna(True)
-    assert n_rows == int(own.sum()) + n_gone + len(rejected) - out_files, "an annotation was lost"

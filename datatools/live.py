@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 from datatools.errors import MissingExtraError
 
+NOT_KEPT = ("epoch", "images_per_second")
+
 
 @contextmanager
 def live_metrics(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yield `log(values)`, called once an epoch: numbers become DVCLive metrics and plots under `folder`.
 
-    dvc.yaml declares them, so DVCLive is told to write no dvc.yaml and no report of its own. Raises MissingExtraError
-    without dvclive.
+    dvc.yaml declares them, so DVCLive is told to write no dvc.yaml and no report of its own. The speed is told on
+    stderr and not kept: the same training must give the same files. Raises MissingExtraError without dvclive.
     """
     try:
         from dvclive.live import Live
@@ -25,8 +28,12 @@ def live_metrics(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
 
         def log(values: dict[str, Any]) -> None:
             for name, value in values.items():
-                if name != "epoch":
+                if name not in NOT_KEPT:
                     live.log_metric(name, value)
             live.next_step()
+            sys.stderr.write(
+                f"epoch {values['epoch']}: validation loss {values['val_loss']:.3f}, accuracy {values['val_accuracy']:.3f}, "
+                f"{values['images_per_second']:,.0f} images/s\n"
+            )
 
         yield log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -152,12 +153,13 @@ def load_params(path: Path, kind: type[T]) -> T:
     """
     section = next(name for name, known in SECTIONS.items() if known is kind)
     document = _read_yaml(path)
-    unknown = sorted(set(document) - set(SECTIONS))
+    unknown = [name for name in document if name not in SECTIONS]
     if unknown:
         raise DatatoolsError(
             f"{path}: sections are {', '.join(SECTIONS)}. Got {unknown[0]!r} instead: rename or remove it."
         )
-    return from_mapping(kind, document.get(section) or {}, where=f"{path}: {section}")
+    values = document.get(section)
+    return from_mapping(kind, {} if values is None else values, where=f"{path}: {section}")
 
 
 def from_mapping(kind: type[T], values: Any, where: str) -> T:
@@ -186,12 +188,14 @@ def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
         wrong_type = not all(isinstance(item, get_args(hint)) for item in value)
     low, high, choices = rule["low"], rule["high"], rule["choices"]
     out_of_range = not wrong_type and (
-        (low is not None and not value >= low)
+        (isinstance(value, float) and not math.isfinite(value))
+        or (low is not None and not value >= low)
         or (high is not None and not value <= high)
         or (choices and value not in choices)
     )
     if wrong_type or out_of_range:
-        raise DatatoolsError(f"{where} must be {_describe(hint, low, high, choices)}. Got {value!r} instead.")
+        hint_yaml = ": write exponents as 1.0e-3, without quotes." if hint is float and isinstance(value, str) else "."
+        raise DatatoolsError(f"{where} must be {_describe(hint, low, high, choices)}. Got {value!r} instead{hint_yaml}")
     return value
 
 
@@ -213,11 +217,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise DatatoolsError(
             f"{path}: expected a params file. Got no such file: run from the project's folder."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = str(error).replace("\n", " ")
-        raise DatatoolsError(f"{path}: expected YAML. Got: {line}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        line = " ".join(str(error).split())
+        raise DatatoolsError(f"{path}: expected YAML. Got: {line}. Mend that place.") from error
     if not isinstance(document, dict):
         raise DatatoolsError(
-            f"{path}: expected one section a stage ({', '.join(SECTIONS)}). Got {type(document).__name__}."
+            f"{path}: expected one section a stage ({', '.join(SECTIONS)}). "
+            f"Got {'an empty file' if document is None else type(document).__name__} instead."
         )
     return document

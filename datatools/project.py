@@ -16,10 +16,9 @@ class Project:
 
     def __getattr__(self, name: str) -> Path:
         """`project.raw` is `root / LAYOUT['raw']`."""
-        try:
-            return self.root / LAYOUT[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        if name not in LAYOUT:
+            raise AttributeError(name)
+        return self.root / LAYOUT[name]
 
 
 LAYOUT = {

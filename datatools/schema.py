@@ -40,7 +40,10 @@ class Table:
         if unknown:
             raise DatatoolsError(f"{self.name}: columns are {', '.join(self.columns)}. Got {unknown[0]!r} instead.")
         frame = frame.reindex(columns=list(self.columns)).astype(dict(self.columns))
-        return frame.sort_values(list(self.key), kind="stable", ignore_index=True)
+        order = list(self.key)
+        if frame.duplicated(order).any():
+            order += [name for name in self.columns if name not in self.key]
+        return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 IMAGES = Table(

@@ -17,7 +17,7 @@ def save_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> int:
     """
     buffer = io.BytesIO()
     n_members = 0
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)

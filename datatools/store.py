@@ -18,7 +18,6 @@ import pandas as pd
 from datatools.errors import DatatoolsError
 from datatools.schema import Table
 
-
 FORMULA = r"^([=+\-@\t\r])"  # OWASP, CSV injection
 
 
@@ -56,8 +55,8 @@ def load_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DatatoolsError(f"{path}: expected a JSON file. Got no such file: run `dvc repro` first.") from error
-    except (ValueError, RecursionError) as error:
-        raise DatatoolsError(f"{path}: expected JSON. Got: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatatoolsError(f"{path}: expected JSON. Got: {error}. Run `dvc repro`.") from error
 
 
 def save_table(path: Path, frame: pd.DataFrame, table: Table) -> None:
@@ -79,8 +78,10 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
         raise DatatoolsError(
             f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first."
         ) from error
-    except (OSError, ValueError) as error:
-        raise DatatoolsError(f"{path}: expected the table {table.name} as Parquet. Got: {error}") from error
+    except (OSError, ValueError, DatatoolsError) as error:
+        raise DatatoolsError(
+            f"{path}: expected the table {table.name} as Parquet. Got: {error} Run `dvc repro`."
+        ) from error
 
 
 def save_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -30,7 +30,7 @@ def find_swapped_corners(annotations: pd.DataFrame) -> Iterator[Finding]:
 def _spoil(inputs: Inputs) -> Inputs:
     annotations = inputs["annotations"].copy()
     row = annotations["x0_px"].first_valid_index()
-    annotations.loc[row, ["x0_px", "x1_px"]] = annotations.loc[row, ["x1_px", "x0_px"]].to_numpy()
+    annotations.loc[row, ["x0_px", "x1_px"]] = annotations.loc[row, ["x1_px", "x0_px"]].tolist()
     return {**inputs, "annotations": annotations}
 
 

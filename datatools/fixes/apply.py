@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,22 @@ class Applied:
     status: pd.DataFrame
 
 
-def apply_fixes(annotations: pd.DataFrame, records: Sequence[FixRecord], broken: Sequence[BrokenLine] = ()) -> Applied:
+def apply_fixes(
+    annotations: pd.DataFrame,
+    records: Sequence[FixRecord],
+    broken: Sequence[BrokenLine] = (),
+    unannotated: Collection[str] = (),
+) -> Applied:
     """Return `annotations` with the labels that people decided; the input is not changed.
 
     Records are taken in the order of time and id. One whose `before` is not the label found, or whose annotation is
     gone, is a conflict and changes nothing. A reverted record counts as never made. A changed row's `source` becomes
-    `fix/<record id>`.
+    `fix/<record id>`. `unannotated` are paths without a row in `annotations`: they can be excluded too.
     """
     ordered = sorted(records, key=lambda record: (record.when, record.id))
     reverted = find_reverted(ordered)
     labels = dict(zip(annotations["annotation_id"], annotations["label"].astype(object), strict=True))
-    paths = set(annotations["path"])
+    paths = {*annotations["path"], *unannotated}
     sources: dict[str, str] = {}
     excluded: dict[str, str] = {}
     rows = []
@@ -60,7 +65,7 @@ def refold(annotations: pd.DataFrame, status: pd.DataFrame, records: Sequence[Fi
     first = applied.drop_duplicates("annotation_id").set_index("annotation_id")["before"]
     ids = annotations["annotation_id"]
     before = annotations.assign(
-        label=ids.map(first).where(ids.isin(first.index), annotations["label"]).astype("string")
+        label=ids.map(first).astype("string").where(ids.isin(first.index), annotations["label"])
     )
     return apply_fixes(before, records).annotations
 

@@ -108,10 +108,13 @@ def exclude_image(
 def find_image(dataset: Dataset, name: str) -> str:
     """The path that `name` means: a path, or a file name that only one image has. Raises DatatoolsError."""
     paths = dataset.images["path"]
-    matches = paths[(paths == name) | paths.str.endswith("/" + name)]
+    if name in set(paths):
+        return name
+    matches = paths[paths.str.endswith("/" + name)]
     if len(matches) != 1:
         found = "no such image" if matches.empty else f"{len(matches)} images: {', '.join(matches[:3])}"
-        raise DatatoolsError(f"image: expected a path of the data set, such as {paths.iloc[0]}. Got {name!r}, {found}.")
+        example = f", such as {paths.iloc[0]}" if len(paths) else ""
+        raise DatatoolsError(f"image: expected a path of the data set{example}. Got {name!r}, {found}.")
     return str(matches.iloc[0])
 
 

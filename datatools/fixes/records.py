@@ -16,7 +16,13 @@ from datatools.errors import DatatoolsError
 from datatools.store import append_line
 
 SCHEMA = 1
-OPS = ("relabel", "confirm", "exclude", "revert")
+NEEDS = {
+    "relabel": ("annotation_id", "after"),
+    "confirm": ("annotation_id",),
+    "exclude": ("path",),
+    "revert": ("reverts",),
+}
+OPS = tuple(NEEDS)
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,12 @@ def from_line(line: str) -> FixRecord:
     unknown, missing = sorted(set(values) - names), sorted({"id", "who", "when", "why"} - set(values))
     if unknown or missing:
         raise ValueError(f"unknown field {unknown[0]!r}" if unknown else f"field {missing[0]!r} is missing")
+    lacking = [name for name in NEEDS[values["op"]] if name not in values]
+    if lacking:
+        raise ValueError(f"{values['op']} needs the field {lacking[0]!r}")
     for name, value in values.items():
-        if name not in ("schema", "evidence") and not isinstance(value, str):
-            raise ValueError(f"{name} must be a string")
+        if name != "schema" and not isinstance(value, dict if name == "evidence" else str):
+            raise ValueError(f"{name} must be {'an object' if name == 'evidence' else 'a string'}")
     return FixRecord(**values)
 
 
@@ -93,7 +102,7 @@ def load_records(folder: Path) -> tuple[list[FixRecord], list[BrokenLine]]:
             try:
                 record = from_line(line.decode("utf-8"))
                 records.setdefault(record.id, record)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 broken.append(BrokenLine(path.name, number, str(error)))
     return sorted(records.values(), key=lambda record: (record.when, record.id)), broken
 

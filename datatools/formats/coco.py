@@ -8,7 +8,6 @@ is in `attributes`; its pixels are not checked yet.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from typing import Any
 from datatools.errors import DatatoolsError
 
 Row = dict[str, Any]
+LARGE = 1e15  # pixels; JSON also writes NaN, Infinity and integers that no float holds
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class _BadRowError(Exception):
 def load_coco(path: Path) -> CocoContent:
     """Read a COCO file; raises DatatoolsError when it is no COCO document at all."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DatatoolsError(f"{path}: expected COCO JSON. Got: {error}") from error
+        raise DatatoolsError(f"{path}: expected COCO JSON. Got: {error}. Export it as COCO again.") from error
     for part in ("images", "annotations", "categories"):
         if not isinstance(document, dict) or not isinstance(document.get(part), list):
             raise DatatoolsError(
@@ -50,8 +50,8 @@ def load_coco(path: Path) -> CocoContent:
 
 def from_coco(document: Mapping[str, Any], source: str) -> CocoContent:
     """Convert a COCO document; every annotation becomes one row or one rejected row that says why."""
-    categories = {item["id"]: str(item["name"]) for item in document["categories"] if _has(item, "id", "name")}
-    files = {item["id"]: clean_path(item["file_name"]) for item in document["images"] if _has(item, "id", "file_name")}
+    categories = _by_id(document["categories"], "name")
+    files = {key: clean_path(name) for key, name in _by_id(document["images"], "file_name").items()}
     sizes = {
         clean_path(item["file_name"]): (_as_int(item.get("width")), _as_int(item.get("height")))
         for item in document["images"]
@@ -68,12 +68,12 @@ def from_coco(document: Mapping[str, Any], source: str) -> CocoContent:
             seen.add(row["annotation_id"])
             rows.append(row)
         except _BadRowError as error:
-            path = files.get(item.get("image_id")) if isinstance(item, dict) else None
+            path = files.get(item["image_id"]) if _has(item, "image_id") else None
             rejected.append(
                 {"source": source, "row": number, "path": path, "reason": "broken_row", "message": str(error)}
             )
     classes = tuple(categories[key] for key in sorted(categories, key=lambda key: (str(type(key)), key)))
-    return CocoContent(classes, rows, rejected, sizes, len(document["annotations"]))
+    return CocoContent(tuple(dict.fromkeys(classes)), rows, rejected, sizes, len(document["annotations"]))
 
 
 def clean_path(name: str) -> str:
@@ -81,11 +81,20 @@ def clean_path(name: str) -> str:
     return PurePosixPath(str(name).replace("\\", "/")).as_posix()
 
 
+def _by_id(items: list[Any], name: str) -> dict[Any, str]:
+    """The field `name` by id, without ids that stand for two different things."""
+    found: dict[Any, set[str]] = {}
+    for item in items:
+        if _has(item, "id", name):
+            found.setdefault(item["id"], set()).add(str(item[name]))
+    return {key: names.pop() for key, names in found.items() if len(names) == 1}
+
+
 def _to_row(item: Any, categories: Mapping[Any, str], files: Mapping[Any, str], source: str) -> Row:
     if not _has(item, "id", "image_id", "category_id"):
         raise _BadRowError("an annotation needs id, image_id and category_id")
     if item["image_id"] not in files:
-        raise _BadRowError(f"image_id {item['image_id']} is not in images")
+        raise _BadRowError(f"image_id {item['image_id']} is not in images, or is there twice")
     known = {"id", "image_id", "category_id", "bbox", "segmentation"}
     attributes = {key: value for key, value in item.items() if key not in known}
     if item["category_id"] not in categories:
@@ -131,7 +140,7 @@ def _to_polygons(value: Any) -> list[list[list[float]]] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE
 
 
 def _as_int(value: Any) -> int | None:

@@ -35,7 +35,7 @@ def load_labels(path: Path) -> LabelContent:
     annotator, source = path.stem, f"labels/{path.name}"
     if annotator == RESERVED:
         raise DatatoolsError(
-            f"{path}: an annotator's name. Got {RESERVED!r}, which stands for the vote: rename the file."
+            f"{path}: expected an annotator's name. Got {RESERVED!r}, which stands for the vote: rename the file."
         )
     kept: dict[str, Row] = {}
     rejected: list[Row] = []
@@ -79,8 +79,8 @@ def load_csv(path: Path, required: Sequence[str], allowed: Sequence[str] | None)
             columns = list(reader.fieldnames or [])
             _check_columns(path, columns, required, allowed)
             return [(reader.line_num, _complete(path, reader.line_num, row)) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatatoolsError(f"{path}: expected a UTF-8 CSV file. Got: {error}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatatoolsError(f"{path}: expected a UTF-8 CSV file. Got: {error}. Save it as CSV UTF-8.") from error
 
 
 def _check_columns(path: Path, columns: list[str], required: Sequence[str], allowed: Sequence[str] | None) -> None:

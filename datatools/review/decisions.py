@@ -18,8 +18,9 @@ import pandas as pd
 
 from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import apply_fixes, find_reverted
+from datatools.fixes.apply import find_reverted, refold
 from datatools.fixes.records import FixRecord, append_records, load_records, sitting_path
+from datatools.schema import FIX_STATUS
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -101,13 +102,15 @@ class Decisions:
     settled: dict[str, str | None] = field(default_factory=dict)
 
 
-def save_decisions(review: fo.Dataset, dataset: Dataset, folder: Path, who: str, when: str) -> list[FixRecord]:
+def save_decisions(
+    review: fo.Dataset, dataset: Dataset, folder: Path, who: str, when: str, status: pd.DataFrame | None = None
+) -> list[FixRecord]:
     """Append what was decided in `review` to `who`'s file of the day under `folder`, and return the new records.
 
     Raises DatatoolsError that names the image when an edit cannot be a record (a label that is no class); all other
     decisions are saved before, and that edit stays in the review.
     """
-    decisions = collect_decisions(review, dataset, load_records(folder)[0], who, when)
+    decisions = collect_decisions(review, dataset, load_records(folder)[0], who, when, status)
     append_records(sitting_path(folder, who, when), decisions.records)
     if decisions.settled:
         review.set_values("loaded_label", decisions.settled, key_field="id", progress=False)
@@ -119,14 +122,19 @@ def save_decisions(review: fo.Dataset, dataset: Dataset, folder: Path, who: str,
 
 
 def collect_decisions(
-    review: fo.Dataset, dataset: Dataset, records: Sequence[FixRecord], who: str, when: str
+    review: fo.Dataset,
+    dataset: Dataset,
+    records: Sequence[FixRecord],
+    who: str,
+    when: str,
+    status: pd.DataFrame | None = None,
 ) -> Decisions:
-    """What the edits in `review` mean, given all `records` on disk; nothing is written.
+    """What the edits in `review` mean, given all `records` on disk and, in `status`, what the last run made of them.
 
-    A relabel record's `before` is the label that the reviewer saw. Where somebody else changed it since, the fold at
-    the next `dvc repro` lists the record as a conflict; it never wins by being last.
+    Nothing is written. A relabel record's `before` is the label that the reviewer saw. Where somebody else changed it
+    since, the fold at the next `dvc repro` lists the record as a conflict; it never wins by being last.
     """
-    annotations = apply_fixes(dataset.annotations, records).annotations
+    annotations = fold_current(dataset, records, status)
     found = Decisions()
     for sample in read_samples(review, records):
         if not sample.is_edited:
@@ -139,6 +147,11 @@ def collect_decisions(
         if sample.label is not None:
             found.settled[sample.id] = sample.label
     return found
+
+
+def fold_current(dataset: Dataset, records: Sequence[FixRecord], status: pd.DataFrame | None) -> pd.DataFrame:
+    """The annotations as the next `dvc repro` will see them; `status` is what the last one made of the records."""
+    return refold(dataset.annotations, FIX_STATUS.empty() if status is None else status, records)
 
 
 def read_samples(review: fo.Dataset, records: Sequence[FixRecord] = ()) -> list[ReviewSample]:

@@ -12,9 +12,8 @@ import pandas as pd
 
 from datatools.dataset import Dataset, label_id
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import apply_fixes
 from datatools.fixes.records import FixRecord
-from datatools.review.decisions import read_samples
+from datatools.review.decisions import fold_current, read_samples
 from datatools.review.layout import ANNOTATOR_PREFIX, save_views, set_up_app
 from datatools.review.shapes import to_shapes
 
@@ -28,12 +27,18 @@ LIST_FIELDS = ("queue_kind",)
 
 
 def load_review(
-    dataset: Dataset, queue: pd.DataFrame, root: Path, records: Sequence[FixRecord] = (), name: str = NAME
+    dataset: Dataset,
+    queue: pd.DataFrame,
+    root: Path,
+    records: Sequence[FixRecord] = (),
+    status: pd.DataFrame | None = None,
+    name: str = NAME,
 ) -> fo.Dataset:
     """Build the FiftyOne dataset `name` of the images in `queue` (schema QUEUE), or bring it up to date.
 
-    `root` is the folder that image paths are relative to; `records` are all fix records on disk, so that a decision
-    that `dvc repro` has not applied yet is shown. An image that is queued twice is one sample, at its better rank.
+    `root` is the folder that image paths are relative to; `records` are all fix records on disk and `status`
+    (FIX_STATUS) what the last run made of them, so that a decision that `dvc repro` has not applied yet is shown. An
+    image that is queued twice is one sample, at its better rank.
     When data and queue are as they were, nothing is touched; otherwise samples are rebuilt, but one whose edits are not
     saved keeps its label, tags and baseline. Call it inside run_mongod. Raises DatatoolsError for an empty queue.
     """
@@ -51,7 +56,7 @@ def load_review(
     _declare_fields(review, annotators)
     kept = _drop_settled(review, records)
     rows = _by_image(queue)
-    drafts = _Drafts(dataset, root, records, annotators)
+    drafts = _Drafts(dataset, fold_current(dataset, records, status), root, annotators)
     review.add_samples(
         [drafts.make_sample(path, row) for path, row in rows.items() if path not in kept], progress=False
     )
@@ -75,10 +80,7 @@ def find_review(name: str = NAME) -> fo.Dataset:
 class _Drafts:
     """Makes samples from the tables of one data set."""
 
-    def __init__(
-        self, dataset: Dataset, root: Path, records: Sequence[FixRecord], annotators: Mapping[str, str]
-    ) -> None:
-        annotations = apply_fixes(dataset.annotations, records).annotations
+    def __init__(self, dataset: Dataset, annotations: pd.DataFrame, root: Path, annotators: Mapping[str, str]) -> None:
         self.root = root.resolve()
         self.base = dataset.version
         self.labels = annotations.set_index("annotation_id")["label"]

@@ -36,7 +36,7 @@ def serve_app(port: int, root: Path) -> None:
 def guard(app: ASGI, root: Path) -> ASGI:
     """`app`, with 403 for every request that find_refusal refuses."""
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(scope: Scope, receive: Receive, send: Send) -> None:
         refusal = find_refusal(scope, root) if scope["type"] in ("http", "websocket") else ""
         if not refusal:
             await app(scope, receive, send)
@@ -47,7 +47,7 @@ def guard(app: ASGI, root: Path) -> ASGI:
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": refusal.encode()})
 
-    return guarded
+    return _guarded
 
 
 def find_refusal(scope: Scope, root: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from datatools.errors import DatatoolsError
 from datatools.samples import digits
 
+FEWEST = 50  # below this there is no room for every fault
 Make = Callable[[Path, Path, int, int, Callable[[int], None] | None], int]
 
 
@@ -36,19 +37,22 @@ def make_sample(
 ) -> int:
     """Lay out a sample as the folder `root` and its answer key as the file `key`; return the number of images.
 
-    The folder appears whole or not at all. Raises DatatoolsError for an unknown sample, and for a folder that holds
-    files already: nothing is overwritten.
+    The folder appears whole or not at all. Raises DatatoolsError for an unknown sample, a number of images it does
+    not have, and a folder that holds files already: nothing is overwritten.
     """
     if name not in SAMPLES:
         raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {name!r} instead.")
+    sample = SAMPLES[name]
+    n_images = sample.n_images if n_images is None else n_images
+    if not FEWEST <= n_images <= sample.n_images:
+        raise DatatoolsError(f"sample {name}: images must be in [{FEWEST}, {sample.n_images}]. Got {n_images} instead.")
     if root.exists() and any(root.iterdir()):
         raise DatatoolsError(
             f"{root}: expected an empty or missing folder. Got one with files in it: move them away first."
         )
-    sample = SAMPLES[name]
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    n_files = sample.make(part, key, seed, n_images or sample.n_images, tick)
+    n_files = sample.make(part, key, seed, n_images, tick)
     if root.exists():
         root.rmdir()
     part.replace(root)

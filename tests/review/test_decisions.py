@@ -251,6 +251,18 @@ def test_an_excluded_image_may_lose_its_label(review, save):
     assert save(2) == []
 
 
+def test_a_record_that_was_applied_and_then_reverted_is_not_built_upon(review, project, fixes):
+    sample, before, theirs, ours = pick(review)
+    row = FixRecord("relabel", "Bob", WHEN.format(0), "mine", sample.path, label_id(sample.path), before, theirs)
+    append_records(fixes / "bob.jsonl", [row])
+    applied = project.reingest(fixes)
+    append_records(fixes / "bob.jsonl", [FixRecord("revert", "Bob", WHEN.format(1), "no", reverts=row.id)])
+    relabel(sample, ours)
+    saved = save_decisions(review, applied.dataset, fixes, WHO, WHEN.format(2), applied.fixes)
+    assert len(saved) == 2 and {(r.before, r.after) for r in saved} == {(before, ours)}
+    assert project.reingest(fixes).dataset.labels[sample.path] == ours
+
+
 def test_a_label_that_somebody_else_changed_is_a_conflict_and_never_overwritten(review, save, fixes, project):
     sample, before, theirs, ours = pick(review)
     relabel(sample, ours)

@@ -118,6 +118,6 @@ def test_a_taken_port_is_passed_over(database):
 def test_importing_the_package_does_not_import_fiftyone():
     code = (
         "import sys, datatools.review.app, datatools.review.decisions, datatools.review.load, datatools.review.mongod, "
-        "datatools.review.serve; sys.exit('fiftyone' in sys.modules or 'pymongo' in sys.modules)"
+        "datatools.review.run, datatools.review.serve; sys.exit('fiftyone' in sys.modules or 'pymongo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datatools.agreement.consensus import vote
+from tests.small_data import ratings
+
+NAMES = ("anna", "ben", "chloe", "dora")
+unhurried = settings(deadline=None, max_examples=80, database=None)
+
+
+@st.composite
+def tables(draw):
+    names = NAMES[: draw(st.integers(1, 4))]
+    n = draw(st.integers(1, 12))
+    return ratings(**{name: draw(st.text("ab--c", min_size=n, max_size=n)) for name in names})
+
+
+@pytest.mark.parametrize(
+    ("given_labels", "expected"),
+    [
+        ({"anna": "a", "ben": "a", "chloe": "b"}, "a"),
+        ({"anna": "b", "ben": "a", "chloe": "a"}, "a"),
+        ({"anna": "b", "ben": "-", "chloe": "-"}, "b"),
+        ({"anna": "-", "ben": "a", "chloe": "a"}, "a"),
+        ({"anna": "-", "ben": "-"}, None),
+        ({"anna": "b", "ben": "a"}, "b"),  # equally agreeable: the order of the names
+        ({"ben": "a", "anna": "b"}, "b"),
+        ({"anna": "c", "ben": "b", "chloe": "a"}, "c"),
+        ({"anna": "c"}, "c"),
+    ],
+)
+def test_one_image(given_labels, expected):
+    assert vote(ratings(**given_labels)).tolist() == ([expected] if expected else [])
+
+
+def test_a_tie_goes_to_the_one_who_agrees_most_with_the_others():
+    # ben and chloe agree on the first three images, so chloe (3/4 with ben, 0/4 with anna) is before anna (0/8)
+    table = ratings(anna="cccb", ben="aaa-", chloe="aaad")
+    assert vote(table).tolist() == ["a", "a", "a", "d"]
+
+
+def test_the_agreeable_one_must_be_among_the_tied():
+    # dora agrees with nobody; ben is the most agreeable, but on the last image he stands alone against two pairs
+    table = ratings(anna="ab", ben="ac", chloe="ab", dora="dd")
+    assert vote(table).tolist() == ["a", "b"]
+
+
+def test_agreement_is_counted_where_both_rated():
+    # ben agrees on 1 of 1, anna on 1 of 3: a tie goes to ben, though anna stands first in the alphabet
+    table = ratings(anna="axyp", ben="a--q", chloe="-zw-")
+    assert vote(table)["03.png"] == "q"
+
+
+def test_name_type_and_index():
+    result = vote(ratings(anna="-ab", ben="-ab"))
+    assert result.name == "label"
+    assert result.dtype == "string"
+    assert list(result.index) == ["01.png", "02.png"]
+
+
+def test_nobody_and_nothing():
+    assert vote(ratings(anna="", ben="")).tolist() == []
+    assert vote(ratings(anna="--", ben="--")).tolist() == []
+
+
+@unhurried
+@given(tables())
+def test_no_label_has_more_votes_than_the_winner(table):
+    result = vote(table)
+    assert list(result.index) == list(table.dropna(how="all").index)
+    for path, label in result.items():
+        counts = Counter(table.loc[path].dropna())
+        assert counts[label] == max(counts.values())
+
+
+@unhurried
+@given(tables(), st.randoms(use_true_random=False))
+def test_neither_rows_nor_columns_have_an_order(table, random):
+    rows, columns = list(table.index), list(table.columns)
+    random.shuffle(rows)
+    random.shuffle(columns)
+    pd.testing.assert_series_equal(vote(table.loc[rows, columns]).sort_index(), vote(table))
+
+
+@unhurried
+@given(tables())
+def test_the_input_is_unchanged(table):
+    before = table.copy(deep=True)
+    vote(table)
+    pd.testing.assert_frame_equal(table, before)

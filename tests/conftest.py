@@ -1,0 +1,39 @@
+"""A small sample and what ingest makes of it, once a session: read them, never write to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from datatools.ingest import Ingested, ingest
+from datatools.params import IngestParams
+from datatools.samples.registry import make_sample
+from tests.project import finished
+
+__all__ = ["finished"]  # a whole pipeline run, for tests/stages
+from tests.project import finished  # noqa: F401  a fixture
+
+N_ASKED = 80
+
+
+@dataclass(frozen=True)
+class SampleFolder:
+    """A digits sample on disk: the image folder, its answer key, and the number of images that make_sample told."""
+
+    root: Path
+    key: Path
+    n_images: int
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleFolder:
+    folder = tmp_path_factory.mktemp("sample")
+    root, key = folder / "raw", folder / "answer_key.csv"
+    return SampleFolder(root, key, make_sample("digits", root, key, seed=0, n_images=N_ASKED))
+
+
+@pytest.fixture(scope="session")
+def ingested(sample: SampleFolder) -> Ingested:
+    return ingest(sample.root, IngestParams(group_column="writer"), workers=1)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datatools.findings import Finding, concat, count_by_code, to_table
+from datatools.schema import FINDINGS
+
+FINDING = st.builds(
+    Finding,
+    message=st.sampled_from(["m1", "m2"]),
+    path=st.none() | st.sampled_from(["a", "b"]),
+    annotation_id=st.none() | st.just("x"),
+    score=st.sampled_from([0.0, 0.5]),
+)
+
+
+def test_a_finding_becomes_a_row_with_code_version_and_severity():
+    table = to_table([Finding("b is bad", "b.png", "coco/1", 0.25), Finding("all is bad")], "BOX001", 2, "error")
+    assert table.to_dict("records")[0] == {
+        "code": "BOX001",
+        "version": 2,
+        "severity": "error",
+        "path": "b.png",
+        "annotation_id": "coco/1",
+        "score": 0.25,
+        "message": "b is bad",
+    }
+    assert table.loc[1, "score"] == 0.0
+    assert table.loc[1, ["path", "annotation_id"]].isna().all()
+
+
+@given(st.lists(FINDING, max_size=5), st.lists(FINDING, max_size=5))
+def test_concat_keeps_every_row_whatever_the_order_of_the_tables(one: list[Finding], other: list[Finding]):
+    tables = [to_table(one, "AAA001", 1, "info"), FINDINGS.empty(), to_table(other, "BBB001", 1, "error")]
+    joined = concat(tables)
+    assert len(joined) == len(one) + len(other)
+    pd.testing.assert_frame_equal(joined, concat(reversed(tables)))
+    expected = {code: len(rows) for code, rows in (("AAA001", one), ("BBB001", other)) if rows}
+    assert count_by_code(joined) == expected
+
+
+def test_concat_of_nothing_is_an_empty_table():
+    for tables in ([], [FINDINGS.empty()]):
+        pd.testing.assert_frame_equal(concat(tables), FINDINGS.empty())
+
+
+def test_counts_come_in_the_order_of_the_codes():
+    tables = [to_table([Finding("m")] * n, code, 1, "info") for code, n in (("B", 1), ("A", 2), ("C", 3))]
+    assert list(count_by_code(concat(tables)).items()) == [("A", 2), ("B", 1), ("C", 3)]

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datatools import store
+from datatools.errors import DatatoolsError
+from datatools.formats.tables import load_csv
+from datatools.schema import FINDINGS, SPLIT
+from datatools.store import (
+    append_line,
+    load_json,
+    load_table,
+    only_one,
+    save_bytes,
+    save_csv,
+    save_json,
+    save_table,
+    save_text,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+# a bare carriage return is left out: Python 3.11's csv writes it without quotes
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6)
+HOLD = """
+import sys
+from pathlib import Path
+from datatools.store import only_one
+with only_one(Path(sys.argv[1])):
+    print("in", flush=True)
+    sys.stdin.readline()
+print("out", flush=True)
+"""
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_save_bytes_makes_folders_and_replaces_what_is_there(tmp_path: Path):
+    path = tmp_path / "a" / "b" / "x.bin"
+    save_bytes(path, b"old")
+    save_bytes(path, b"new\n")
+    assert path.read_bytes() == b"new\n"
+    assert names_in(path.parent) == ["x.bin"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+):
+    path = tmp_path / "x.txt"
+    save_text(path, "old")
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(store.os, step, fail)
+    with pytest.raises(type(error)):
+        save_text(path, "new")
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+    assert names_in(tmp_path) == ["x.txt"]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
+    path = tmp_path / "split.parquet"
+    save_table(path, SPLIT.conform([{"path": "a", "split": "val"}]), SPLIT)
+    before = path.read_bytes()
+    with pytest.raises(DatatoolsError, match="Got 'side' instead"):
+        save_table(path, pd.DataFrame({"side": ["val"]}), SPLIT)
+    assert path.read_bytes() == before
+    assert names_in(tmp_path) == ["split.parquet"]
+
+
+def test_save_text_writes_utf8_and_unix_line_ends(tmp_path: Path):
+    save_text(tmp_path / "x", "ü\n")
+    assert (tmp_path / "x").read_bytes() == b"\xc3\xbc\n"
+
+
+@given(JSON)
+def test_json_comes_back_as_it_went(tmp_path_factory: pytest.TempPathFactory, document: Any):
+    path = tmp_path_factory.getbasetemp() / "round.json"
+    save_json(path, document)
+    assert load_json(path) == document
+
+
+def test_save_json_turns_what_json_cannot_say_into_null(tmp_path: Path):
+    path = tmp_path / "x.json"
+    save_json(path, {"b": float("nan"), "a": [np.float64("inf"), (1.5, -float("inf"))]})
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {"b": None, "a": [None, [1.5, None]]}
+    assert list(load_json(path)) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "expected a JSON file. Got no such file: run `dvc repro` first."),
+        (b"{", "expected JSON. Got: Expecting property name"),
+        (b"\xff", "expected JSON. Got: 'utf-8' codec"),
+        (b"[" * 100_000, "expected JSON. Got: maximum recursion depth"),
+    ],
+    ids=["missing", "broken", "not UTF-8", "too deep"],
+)
+def test_load_json_names_the_file(tmp_path: Path, content: bytes | None, message: str):
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatatoolsError, match=re.escape(f"{path}: {message}")):
+        load_json(path)
+
+
+def test_load_json_refuses_a_folder(tmp_path: Path):
+    with pytest.raises(DatatoolsError, match=r"expected JSON\. Got: .*Is a directory.*Run `dvc repro`\."):
+        load_json(tmp_path)
+
+
+def test_equal_tables_give_equal_bytes_whatever_the_order_and_the_index(tmp_path: Path):
+    rows = [{"path": "a", "split": "val"}, {"path": "b", "split": "train", "group": "g"}]
+    save_table(tmp_path / "1", pd.DataFrame(rows), SPLIT)
+    save_table(tmp_path / "2", pd.DataFrame(rows[::-1], index=[7, 3])[["group", "split", "path"]], SPLIT)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    pd.testing.assert_frame_equal(load_table(tmp_path / "1", SPLIT), SPLIT.conform(rows))
+
+
+def test_a_table_on_disk_carries_no_pandas_metadata(tmp_path: Path):
+    save_table(tmp_path / "x", SPLIT.empty(), SPLIT)
+    assert pq.read_schema(tmp_path / "x").metadata is None
+
+
+def test_load_table_without_a_file_says_what_to_run(tmp_path: Path):
+    path = tmp_path / "split.parquet"
+    with pytest.raises(DatatoolsError) as caught:
+        load_table(path, SPLIT)
+    assert str(caught.value) == f"{path}: expected the table split. Got no such file: run `dvc repro` first."
+
+
+def test_load_table_refuses_a_foreign_file_by_name(tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"no parquet")
+    with pytest.raises(DatatoolsError, match=re.escape(f"{path}: expected the table split as Parquet. Got: ")):
+        load_table(path, SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("frame", "got"),
+    [
+        (pd.DataFrame({"path": ["a"], "side": ["val"]}), "Got 'side' instead"),
+        (pd.DataFrame({"path": ["a"]}), "Got: "),  # no version: a whole number cannot be null
+    ],
+    ids=["another column", "a number is missing"],
+)
+def test_load_table_refuses_another_table_by_name(tmp_path: Path, frame: pd.DataFrame, got: str):
+    path = tmp_path / "x.parquet"
+    frame.to_parquet(path)
+    with pytest.raises(DatatoolsError, match=re.escape(got)) as caught:
+        load_table(path, FINDINGS)
+    assert str(caught.value).startswith(f"{path}: expected the table findings as Parquet. Got: ")
+    assert str(caught.value).endswith("Run `dvc repro`.")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=", "-"])
+def test_save_csv_disarms_what_a_spreadsheet_would_run(tmp_path: Path, cell: str):
+    save_csv(tmp_path / "x.csv", pd.DataFrame({"text": [cell]}))
+    [(_, row)] = load_csv(tmp_path / "x.csv", ["text"], ["text"])
+    assert row["text"] == "'" + cell
+
+
+def test_save_csv_leaves_numbers_nulls_and_other_text_alone(tmp_path: Path):
+    frame = pd.DataFrame({"n": [-1.5, np.nan], "text": ["a=b", None]})
+    before = frame.copy(deep=True)
+    save_csv(tmp_path / "x.csv", frame)
+    assert (tmp_path / "x.csv").read_bytes() == b"n,text\n-1.5,a=b\n,\n"
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@given(st.lists(st.tuples(CELL, CELL), max_size=5))
+def test_csv_comes_back_as_it_went(tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]):
+    path = tmp_path_factory.getbasetemp() / "round.csv"
+    frame = pd.DataFrame(cells, columns=["a", "b"], dtype="string")
+    save_csv(path, frame)
+    found = [(row["a"], row["b"]) for _, row in load_csv(path, ["a", "b"], ["a", "b"])]
+    assert found == [tuple("'" + cell if cell[:1] in set("=+-@\t") else cell for cell in row) for row in cells]
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [(None, b"new\n"), (b"", b"new\n"), (b"old\n", b"old\nnew\n"), (b"old\nto", b"old\nto\nnew\n")],
+    ids=["no file", "empty", "whole", "torn"],
+)
+def test_append_line_ends_a_torn_line_first(tmp_path: Path, there: bytes | None, after: bytes):
+    path = tmp_path / "deep" / "x.jsonl"
+    if there is not None:
+        path.parent.mkdir()
+        path.write_bytes(there)
+    append_line(path, "new")
+    assert path.read_bytes() == after
+
+
+def test_lines_of_two_writers_do_not_mix(tmp_path: Path):
+    path = tmp_path / "x.jsonl"
+    code = (
+        "import sys; from pathlib import Path; from datatools.store import append_line\n"
+        "for n in range(40): append_line(Path(sys.argv[1]), sys.argv[2] * 200)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert sorted(path.read_text().splitlines()) == ["a" * 200] * 40 + ["b" * 200] * 40
+
+
+def test_only_one_makes_a_second_process_wait_and_say_so(tmp_path: Path):
+    lock = tmp_path / "locks" / "train.lock"
+    command = [sys.executable, "-c", HOLD, str(lock)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with only_one(lock):
+        second = subprocess.Popen(command, text=True, **pipes)
+        said = second.stderr.readline()
+        os.set_blocking(second.stdout.fileno(), False)
+        assert second.stdout.read() in ("", None)
+        assert second.poll() is None
+    os.set_blocking(second.stdout.fileno(), True)
+    assert said == "train: an earlier run of this stage is still at work; waiting for it to end\n"
+    out, rest = second.communicate("\n")
+    assert (second.returncode, out, rest) == (0, "in\nout\n", "")
+
+
+def test_only_one_lets_the_next_in_after_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(RuntimeError), only_one(tmp_path / "x.lock"):
+        raise RuntimeError
+    with only_one(tmp_path / "x.lock"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_only_one_lets_the_next_in_when_the_holder_was_killed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lock = tmp_path / "x.lock"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], text=True, **pipes)
+    assert holder.stdout.readline() == "in\n"
+    holder.kill()
+    holder.communicate()
+    with only_one(lock):
+        pass
+    assert capsys.readouterr().err == ""
