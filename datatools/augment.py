@@ -175,7 +175,7 @@ def _augment_job(root: Path, params: AugmentParams, job: _Job) -> _Copies:
     for copy in range(params.factor):
         seed = make_seed(params.seed, job.sha256, copy)
         pixels, objects, dropped = augment_image(image, job.objects, params, seed)
-        path = f"{Path(job.path).with_suffix('').as_posix()}.aug{copy}.png"
+        path = f"{job.path}.aug{copy}.png"  # with the parent's suffix: a.png and a.jpg are two parents
         origin = {"path": path, "parent_path": job.path, "seed": seed, "source": "augment", "attributes": "{}"}
         label = {"annotation_id": f"label/{path}", "parent_annotation_id": f"label/{job.path}", "kind": "label"}
         copies.members.append((path, encode_png(pixels)))
@@ -206,7 +206,7 @@ def augment_image(
         moved = [_to_shape(_move(augmenter, np.asarray(shape.exterior.coords), image.shape)) for shape in before]
         inside = [part for shape in moved for part in _parts(make_valid(shape).intersection(frame))]
         whole = sum(shape.area for shape in moved)
-        if not whole or sum(part.area for part in inside) < params.keep_min * whole:
+        if not inside or sum(part.area for part in inside) < params.keep_min * whole:
             reasons.append("mostly outside the image")
             continue
         kept.append(_to_row(item, inside))

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
 
 from datatools.errors import DatatoolsError
-from datatools.fixes.records import FixRecord
 from datatools.project import Project, find_project
+
+if TYPE_CHECKING:
+    from datatools.fixes.records import FixRecord
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 sample_app = typer.Typer(

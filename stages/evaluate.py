@@ -24,6 +24,7 @@ def main(args: Namespace, params: EvaluateParams) -> None:
         save_csv(args.out / name, table)
     for name, picture in result.pictures.items():
         save_bytes(args.out / name, picture)
+    save_json(args.out / "classes.json", result.classes)
     save_json(args.out / "metrics.json", result.metrics)
 
 

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from datatools.ingest import Ingested, ingest
 from datatools.params import IngestParams
 from datatools.samples.registry import make_sample
-from tests.project import finished
-
-__all__ = ["finished"]  # a whole pipeline run, for tests/stages
 from tests.project import finished  # noqa: F401  a fixture
 
 N_ASKED = 80
+
+settings.register_profile("no clock", deadline=None)  # no test fails for being slow
+settings.load_profile("no clock")
 
 
 @dataclass(frozen=True)

@@ -159,11 +159,11 @@ def test_load_params_without_a_file_says_where_to_run(tmp_path: Path):
 
 
 def test_load_params_refuses_a_folder_and_bytes_that_are_not_utf8(tmp_path: Path):
-    with pytest.raises(DatatoolsError, match="expected YAML. Got: .*Is a directory"):
+    with pytest.raises(DatatoolsError, match=r"expected YAML\. Got: .*Is a directory"):
         load_params(tmp_path, TrainParams)
     path = tmp_path / "params.yaml"
     path.write_bytes(b"train: \xff\n")
-    with pytest.raises(DatatoolsError, match="expected YAML. Got: 'utf-8' codec"):
+    with pytest.raises(DatatoolsError, match=r"expected YAML\. Got: 'utf-8' codec"):
         load_params(path, TrainParams)
 
 

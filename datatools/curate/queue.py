@@ -34,6 +34,7 @@ def build_queue(
     rows = rows.join(judged).assign(order=rows["kind"].map(KINDS.index)).reset_index(names="path")
     rows = rows.sort_values(["order", "score", "path"], ignore_index=True).head(queue_max)
     sides = split.set_index("path")["split"]
+    rare = _rare_members(judged, dataset, slices)
     result = [
         {
             "rank": rank,
@@ -45,7 +46,7 @@ def build_queue(
             "score": row.score,
             "split": sides.get(row.path),
             "codes": ",".join(sorted(set(said["code"].get(row.path, [])))),
-            "reason": _reason(row, said["message"].get(row.path, [])),
+            "reason": _reason(row, said["message"].get(row.path, []), rare.get(row.path, "")),
         }
         for rank, row in enumerate(rows.itertuples(), start=1)
     ]
@@ -70,13 +71,19 @@ def _kinds(judged: pd.DataFrame, findings: pd.DataFrame, dataset: Dataset, slice
 
 def _rare_paths(judged: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) -> list[str]:
     """The least certain images of each rare slice."""
+    members = judged.assign(rare=pd.Series(_rare_members(judged, dataset, slices))).dropna(subset=["rare"])
+    return list(members.sort_values("score").groupby("rare").head(N_RARE).index)
+
+
+def _rare_members(judged: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) -> dict[str, str]:
+    """`column=value` of the rare slice that each image is in; the rarest where it is in several."""
     metadata = dataset.metadata
-    paths: list[str] = []
-    for row in slices[slices["is_rare"]].itertuples():
+    members: dict[str, str] = {}
+    for row in slices[slices["is_rare"]].sort_values("n").itertuples():
         values = judged["label"] if row.column == "label" else metadata[row.column].reindex(judged.index)
-        members = judged[(values == row.value).fillna(False).to_numpy(dtype=bool)]
-        paths += list(members.sort_values("score").head(N_RARE).index)
-    return paths
+        for path in judged.index[(values == row.value).fillna(False).to_numpy(dtype=bool)]:
+            members.setdefault(path, f"{row.column}={row.value}")
+    return members
 
 
 def _decided(fixes: pd.DataFrame) -> set[str]:
@@ -84,12 +91,13 @@ def _decided(fixes: pd.DataFrame) -> set[str]:
     return set(done["path"].dropna())
 
 
-def _reason(row: object, messages: list[str]) -> str:
+def _reason(row: object, messages: list[str], rare: str) -> str:
     label, suggested, confidence = row.label, row.suggested, row.confidence  # type: ignore[attr-defined]
     parts = []
     if suggested != label:
         parts.append(f"a model that never saw it says {suggested!r} with {confidence:.0%}, the label is {label!r}")
     elif row.kind == "rare":  # type: ignore[attr-defined]
-        parts.append(f"in a rare slice; the model says {suggested!r} with {confidence:.0%}")
+        parts.append(f"the model says {suggested!r} with {confidence:.0%}")
+    parts += [f"in the rare slice {rare}"] if rare else []
     parts += [message for message in messages if not message.startswith("labelled ")]
     return "; ".join(parts)

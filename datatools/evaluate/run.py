@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Numbers (JSON), tables by file name, and PNG pictures by file name."""
+    """The main numbers, those of each class, tables by file name, and PNG pictures by file name."""
 
     metrics: Mapping[str, Any]
+    classes: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, bytes]
 
@@ -42,8 +43,10 @@ def evaluate(
     points = project_tsne(prediction.embeddings[shown], params.tsne_perplexity, params.seed)
     picked = [[values[i] for i in shown] for values in (given, predicted)]
     metrics = compute_metrics(given, predicted, classes, params.confidence)
+    by_class = metrics.pop("classes")
     return Evaluation(
         {**metrics, "confidence": params.confidence},
+        by_class,
         {
             "top_confusions.csv": top_confusions(table).rename(columns={"count": "n"}),
             "confusion.csv": to_confusion_rows(given, predicted),

@@ -48,7 +48,10 @@ def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
         split=load_table(paths.split / "split.parquet", SPLIT),
         certificate=load_json(paths.split / "certificate.json"),
         augmented=load_json(paths.augmented / "augmented.json"),
-        metrics=load_json(paths.evaluate / "metrics.json"),
+        metrics={
+            **load_json(paths.evaluate / "metrics.json"),
+            "classes": load_json(paths.evaluate / "classes.json"),
+        },
         confusions=confusions.to_dict("records"),
         curate=load_json(paths.curate),
         record=load_json(paths.model / "model.json")["record"],

@@ -13,6 +13,7 @@ from tests.stages.killing import survives_kill
 
 def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
     assert {Path(name).name for name in outputs(finished, "evaluate")} >= {
+        "classes.json",
         "confusion.csv",
         "confusion.png",
         "curves.png",

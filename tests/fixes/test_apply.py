@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datatools.dataset import label_id
+from datatools.fixes.apply import apply_fixes, find_reverted, refold
+from datatools.fixes.records import BrokenLine, FixRecord
+from datatools.schema import ANNOTATIONS, FIX_STATUS
+from datatools.store import save_table
+from tests.builders import make_record
+
+PATHS = ("a.png", "b.png")
+LABELS = ("cat", "dog", "cow")
+
+
+def make_annotations() -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {"annotation_id": label_id(path), "path": path, "kind": "label", "label": label, "source": "vote"}
+        for path, label in zip(PATHS, LABELS)
+    ]
+    rows.append(
+        {"annotation_id": "coco/1", "path": "a.png", "kind": "box", "label": None, "source": "annotations.json"}
+    )
+    return ANNOTATIONS.conform(rows)
+
+
+def labels_of(annotations: pd.DataFrame) -> dict[str, Any]:
+    return {
+        key: None if pd.isna(label) else label for key, label in annotations.set_index("annotation_id")["label"].items()
+    }
+
+
+def status_of(status: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    return {row["id"]: (row["status"], row["message"]) for row in status.to_dict("records")}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[FixRecord]:
+    records: list[FixRecord] = []
+    for number in range(draw(st.integers(0, 7))):
+        op = draw(st.sampled_from(["relabel", "relabel", "confirm", "exclude", "revert"]))
+        fields: dict[str, Any] = {"path": draw(st.sampled_from([*PATHS, "gone.png"]))}
+        if op == "revert":
+            fields = {"reverts": draw(st.sampled_from([*(record.id for record in records), "nowhere"]))}
+        elif op != "exclude":
+            fields["before"] = draw(st.sampled_from(LABELS))
+        if op == "relabel":
+            fields["after"] = draw(st.sampled_from(LABELS))
+        records.append(make_record(op, draw(st.integers(0, 3)), id=f"r{number}", **fields))
+    return records
+
+
+def test_a_relabel_changes_the_label_and_says_whose_it_is():
+    before = make_annotations()
+    record = make_record("relabel", before="cat", after="dog", id="r1")
+    applied = apply_fixes(before, [record])
+    row = applied.annotations.set_index("annotation_id").loc[label_id("a.png")]
+    assert (row["label"], row["source"]) == ("dog", "fix/r1")
+    assert status_of(applied.status) == {"r1": ("applied", "")}
+    pd.testing.assert_frame_equal(before, make_annotations())
+
+
+def test_a_null_label_can_be_given_one():
+    record = make_record("relabel", annotation_id="coco/1", before=None, after="dog", id="r1")
+    applied = apply_fixes(make_annotations(), [record])
+    assert labels_of(applied.annotations)["coco/1"] == "dog"
+
+
+def test_a_confirmation_changes_nothing_and_is_applied():
+    applied = apply_fixes(make_annotations(), [make_record("confirm", before="cat", id="r1")])
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+    assert status_of(applied.status) == {"r1": ("applied", "")}
+
+
+def test_an_exclusion_names_person_and_reason():
+    applied = apply_fixes(make_annotations(), [make_record("exclude", who="ann", why="blank")])
+    assert applied.excluded == {"a.png": "ann: blank"}
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+
+
+def test_an_image_without_annotations_can_be_excluded():
+    record = make_record("exclude", path="bare.png", id="r1")
+    assert apply_fixes(make_annotations(), [record], unannotated={"bare.png"}).excluded == {"bare.png": "ann: looked"}
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (make_record("relabel", before="cow", after="dog"), "label is 'cat', the record was made on 'cow'"),
+        (make_record("confirm", before="dog"), "label is 'cat', the record was made on 'dog'"),
+        (make_record("relabel", before=None, after="dog"), "label is 'cat', the record was made on None"),
+        (
+            make_record("relabel", annotation_id="coco/1", before="cat", after="dog"),
+            "label is None, the record was made on 'cat'",
+        ),
+        (
+            make_record("relabel", path="c.png", before="cat", after="dog"),
+            "annotation label/c.png is not in the data set",
+        ),
+        (make_record("exclude", path="c.png"), "image c.png is not in the data set"),
+        (make_record("revert", reverts="r9"), "record r9 is not in data/fixes"),
+    ],
+)
+def test_a_record_that_no_longer_fits_is_a_conflict_and_changes_nothing(record: FixRecord, message: str):
+    applied = apply_fixes(make_annotations(), [record])
+    assert status_of(applied.status) == {record.id: ("conflict", message)}
+    assert applied.excluded == {}
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+
+
+def test_of_two_reviewers_who_disagree_the_first_holds_and_the_second_is_a_conflict():
+    first = make_record("relabel", 1, who="ann", before="cat", after="dog", id="r1")
+    second = make_record("relabel", 2, who="bob", before="cat", after="cow", id="r2")
+    applied = apply_fixes(make_annotations(), [second, first])
+    assert labels_of(applied.annotations)[label_id("a.png")] == "dog"
+    assert status_of(applied.status) == {
+        "r1": ("applied", ""),
+        "r2": ("conflict", "label is 'dog', the record was made on 'cat'"),
+    }
+
+
+def test_records_build_on_one_another():
+    chain = [
+        make_record("relabel", 1, before="cat", after="dog", id="r1"),
+        make_record("relabel", 2, before="dog", after="cow", id="r2"),
+        make_record("confirm", 3, before="cow", id="r3"),
+    ]
+    applied = apply_fixes(make_annotations(), chain)
+    assert labels_of(applied.annotations)[label_id("a.png")] == "cow"
+    assert {status for status, _ in status_of(applied.status).values()} == {"applied"}
+
+
+def test_a_revert_takes_back_and_a_revert_of_it_brings_back():
+    relabel = make_record("relabel", 1, before="cat", after="dog", id="r1")
+    back = make_record("revert", 2, reverts="r1", id="r2")
+    again = make_record("revert", 3, reverts="r2", id="r3")
+    once = apply_fixes(make_annotations(), [relabel, back])
+    pd.testing.assert_frame_equal(once.annotations, make_annotations())
+    assert status_of(once.status) == {"r1": ("reverted", ""), "r2": ("applied", "")}
+    twice = apply_fixes(make_annotations(), [relabel, back, again])
+    pd.testing.assert_frame_equal(twice.annotations, apply_fixes(make_annotations(), [relabel]).annotations)
+    assert status_of(twice.status) == {"r1": ("applied", ""), "r2": ("reverted", ""), "r3": ("applied", "")}
+    assert find_reverted([relabel, back, again]) == {"r2"}
+
+
+def test_reverting_the_first_of_a_chain_makes_the_second_a_conflict():
+    chain = [
+        make_record("relabel", 1, before="cat", after="dog", id="r1"),
+        make_record("relabel", 2, before="dog", after="cow", id="r2"),
+        make_record("revert", 3, reverts="r1", id="r3"),
+    ]
+    applied = apply_fixes(make_annotations(), chain)
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+    assert status_of(applied.status)["r2"] == ("conflict", "label is 'cat', the record was made on 'dog'")
+
+
+def test_a_reverted_exclusion_excludes_nothing():
+    records = [make_record("exclude", 1, id="r1"), make_record("revert", 2, reverts="r1")]
+    assert apply_fixes(make_annotations(), records).excluded == {}
+
+
+def test_a_broken_line_is_a_conflict_with_its_place():
+    applied = apply_fixes(make_annotations(), [], [BrokenLine("x.jsonl", 3, "Expecting value")])
+    assert status_of(applied.status) == {"x.jsonl:3": ("conflict", "not a record: Expecting value")}
+
+
+@given(st.data())
+def test_the_order_in_which_records_were_read_does_not_matter(data: st.DataObject):
+    history = data.draw(histories())
+    one, other = (apply_fixes(make_annotations(), data.draw(st.permutations(history))) for _ in range(2))
+    pd.testing.assert_frame_equal(one.annotations, other.annotations)
+    pd.testing.assert_frame_equal(one.status, other.status)
+    assert one.excluded == other.excluded
+
+
+@given(histories())
+def test_every_record_has_one_outcome_and_only_labels_and_sources_change(history: list[FixRecord]):
+    applied = apply_fixes(make_annotations(), history)
+    assert sorted(applied.status["id"]) == sorted(record.id for record in history)
+    assert set(applied.status["status"]) <= {"applied", "reverted", "conflict"}
+    assert ((applied.status["message"] != "") == (applied.status["status"] == "conflict")).all()
+    changing = ["label", "source"]
+    pd.testing.assert_frame_equal(applied.annotations.drop(columns=changing), make_annotations().drop(columns=changing))
+    changed = applied.annotations["source"] != make_annotations()["source"]
+    assert applied.annotations.loc[changed, "source"].str.startswith("fix/").all()
+
+
+@given(histories())
+def test_apply_then_revert_all_gives_identical_bytes(
+    tmp_path_factory: pytest.TempPathFactory, history: list[FixRecord]
+):
+    folder = tmp_path_factory.getbasetemp()
+    decisions = [record for record in history if record.op != "revert"]
+    reverts = [make_record("revert", 59, reverts=record.id) for record in decisions]
+    applied = apply_fixes(make_annotations(), [*decisions, *reverts])
+    save_table(folder / "before.parquet", make_annotations(), ANNOTATIONS)
+    save_table(folder / "after.parquet", applied.annotations, ANNOTATIONS)
+    assert (folder / "before.parquet").read_bytes() == (folder / "after.parquet").read_bytes()
+    assert applied.excluded == {}
+
+
+@given(histories(), st.integers(0, 7))
+def test_refold_gives_the_labels_of_the_next_run(history: list[FixRecord], n_old: int):
+    ordered = sorted(history, key=lambda record: (record.when, record.id))
+    last = apply_fixes(make_annotations(), ordered[:n_old])
+    seen = refold(last.annotations, last.status, ordered)
+    assert labels_of(seen) == labels_of(apply_fixes(make_annotations(), ordered).annotations)
+
+
+def test_refold_without_a_run_or_records_is_the_identity(tmp_path: Path):
+    again = refold(make_annotations(), FIX_STATUS.empty(), [])
+    pd.testing.assert_frame_equal(again, make_annotations())

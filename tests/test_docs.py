@@ -1,0 +1,123 @@
+"""Documentation that a program can check: the check list, the command reference, the README's commands and links.
+
+`python -m tests.test_docs` rewrites the generated parts.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from datatools.checks.runner import load_checks
+from datatools.cli import app
+from tests.project import REPO, copy_project, run
+
+README = REPO / "README.md"
+CLI = REPO / "docs" / "cli.md"
+MARK = re.compile(r"(<!-- checks: [^>]*-->\n).*?(<!-- /checks -->)", re.DOTALL)
+# Commands of the README that other tests run (make, git clone, the app, the sample), or that need a second machine.
+ELSEWHERE = ("make", "git clone", "pip", "datatools review")
+
+
+def list_checks() -> str:
+    """The README's table of checks."""
+    rows = [f"| {check.code} | {check.title} | {check.severity} |" for check in load_checks()]
+    return "\n".join(["| code | finds | severity |", "|---|---|---|", *rows]) + "\n"
+
+
+def describe_cli() -> str:
+    """The command reference, as Typer writes it."""
+    import typer
+    from typer.cli import get_docs_for_click
+
+    command = typer.main.get_command(app)
+    text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="datatools", title="The commands")
+    return text.strip() + "\n"
+
+
+def console_commands(text: str) -> list[str]:
+    """Every line after `$ ` in a console block, without its comment."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [part.strip() for line in lines for part in line.split("    #")[0].split(" && ")]
+
+
+def test_the_list_of_checks_is_current() -> None:
+    assert list_checks() in README.read_text(), "run python -m tests.test_docs"
+
+
+def test_the_command_reference_is_current() -> None:
+    assert CLI.read_text() == describe_cli(), "run python -m tests.test_docs"
+
+
+def test_links_and_pictures_exist() -> None:
+    for page in [README, *sorted((REPO / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_paths_named_in_the_readme_exist() -> None:
+    made = {
+        item
+        for stage in yaml.safe_load((REPO / "dvc.yaml").read_text())["stages"].values()
+        for item in map(str, stage["outs"])
+    }
+    for path in re.findall(r"`((?:datatools|stages|docs|benchmarks|tests)/[\w./]*)`", README.read_text()):
+        assert (REPO / path).exists() or path in made, path
+
+
+def test_the_readme_names_every_extra() -> None:
+    import tomllib
+
+    extras = set(tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    table = README.read_text().split("| extra | for |")[1].split("\n\n")[0]
+    named = {name for row in table.splitlines() if row for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == extras - {"all", "dev"}
+
+
+def test_the_readme_leaves_no_placeholder() -> None:
+    assert "@@" not in README.read_text()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sharing.md"])
+def test_datatools_commands_exist(page: str) -> None:
+    import typer
+
+    for command in console_commands((REPO / page).read_text()):
+        if command.startswith("datatools "):
+            words = [word for word in shlex.split(command)[1:] if not word.startswith("-")]
+            node = typer.main.get_command(app)
+            while words and hasattr(node, "commands"):
+                assert words[0] in node.commands, command
+                node = node.commands[words.pop(0)]
+
+
+def test_the_readme_commands_run(finished: Path, tmp_path: Path) -> None:
+    project = copy_project(finished, tmp_path / "first")
+    top = pd.read_parquet(project / "data/queue/queue.parquet").iloc[0]
+    folder = project
+    for command in console_commands(README.read_text()):
+        if command.startswith(ELSEWHERE) or command == "cd datatools":
+            continue
+        if command == "dvc pull":
+            run(tmp_path, "git", "clone", "-q", str(project), "second")
+            folder = tmp_path / "second"
+        command = re.sub(r"images/\d+\.png", top["path"], command)
+        command = re.sub(r"--label \d", f"--label {top['suggested']}", command)
+        run(folder, *shlex.split(command))
+    assert folder != project, "the README no longer shows a second clone"
+
+
+def main() -> None:
+    """Rewrite the generated parts."""
+    README.write_text(MARK.sub(lambda match: match[1] + list_checks() + match[2], README.read_text()))
+    CLI.write_text(describe_cli())
+
+
+if __name__ == "__main__":
+    main()
