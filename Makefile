@@ -23,7 +23,7 @@ lint: .venv/ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/all.txt \
+	UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/all.txt \
 	  || $(BIN)/python -m pip install --no-deps --require-hashes -r requirements/all.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -30,6 +30,7 @@ from datatools.params import AugmentParams, ValidateParams
 from datatools.schema import AUGMENTED, BOX, CONSENSUS
 
 Row = dict[str, Any]
+SIZE_MISMATCH = "IMG002"
 PACKAGES = ("imaug", "numpy", "opencv-python-headless")
 
 
@@ -76,7 +77,7 @@ def augment_dataset(
     Raises MissingExtraError without imgaug.
     """
     import_imgaug()
-    broken = set(findings.loc[findings["severity"] == "error", "annotation_id"].dropna())
+    broken = find_broken(dataset, findings)
     jobs = _jobs(dataset, set(split.loc[split["split"] == "train", "path"]), broken)
     work = functools.partial(_augment_job, root, params)
     results = list(map_ordered(work, jobs, workers, tick)) if params.factor else []
@@ -94,6 +95,13 @@ def augment_dataset(
         "packages": {name: version(name) for name in PACKAGES},
     }
     return Augmented(members, table, summary)
+
+
+def find_broken(dataset: Dataset, findings: pd.DataFrame) -> set[str]:
+    """Ids of the objects that must not be copied: an error names them, or their image has another size than theirs."""
+    errors = findings[findings["severity"] == "error"]
+    misplaced = dataset.objects["path"].isin(errors.loc[errors["code"] == SIZE_MISMATCH, "path"])
+    return set(errors["annotation_id"].dropna()) | set(dataset.objects.loc[misplaced, "annotation_id"])
 
 
 def import_imgaug() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def ingest(
     kept, orphans = _with_images(brought.annotations, set(facts))
     applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken, set(facts))
     no_images += [_rejected_file(path, "excluded", why) for path, why in applied.excluded.items()]
-    rejected = brought.rejected + orphans + no_images
+    rejected = brought.rejected + orphans + no_images + _without_file(brought, set(files))
     annotations, gone = _drop_excluded(applied.annotations, set(applied.excluded))
     images = _image_table(facts, brought, params, set(applied.excluded))
     counts = {
@@ -93,7 +93,7 @@ def ingest(
     dataset = Dataset(images, annotations, brought.classes or _labels_found(annotations), {"counts": counts})
     assert len(files) + len(others) == len(images) + len(no_images), "a file was lost"
     n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
-    assert brought.n_rows == n_own + gone + len(rejected) - len(no_images), "an annotation was lost"
+    assert brought.n_rows == n_own + gone + len(brought.rejected) + len(orphans), "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
@@ -140,8 +140,10 @@ def _printable(path: str) -> str:
 def _read_facts(root: Path, path: str) -> ImageFacts | str:
     try:
         return compute_facts((root / path).read_bytes())
-    except (UnreadableImageError, OSError) as error:
+    except UnreadableImageError as error:
         return str(error)
+    except OSError as error:
+        return error.strerror or type(error).__name__  # its text would name the folder of this machine
 
 
 def _read_annotations(root: Path, params: IngestParams) -> _Brought:
@@ -196,6 +198,18 @@ def _with_images(rows: Sequence[Row], paths: set[str]) -> tuple[list[Row], list[
         if row["path"] not in paths
     ]
     return kept, orphans
+
+
+def _without_file(brought: _Brought, files: set[str]) -> list[Row]:
+    """What metadata.csv and COCO's image list say of files that are not there."""
+    listed: dict[str, Collection[str]] = {METADATA_FILE: brought.metadata, COCO_FILE: brought.sizes_wh}
+    message = "it is listed here, but there is no such image file"
+    return [
+        {"source": source, "path": path, "reason": "no_image", "message": message}
+        for source, paths in listed.items()
+        for path in paths
+        if path not in files
+    ]
 
 
 def _consensus_rows(rows: Sequence[Row]) -> list[Row]:

@@ -32,7 +32,7 @@ def split_dataset(dataset: Dataset, params: SplitParams) -> Split:
     """Assign every image to train, val or test.
 
     A function of paths, groups, near-duplicate clusters, the annotators' labels and the seed; the order of rows does
-    not matter. It looks at labels as the annotators gave them, so a fix record moves no image. Whole groups are
+    not matter. It looks at labels as the annotators gave them, so a changed label moves no image; an excluded one can. Whole groups are
     placed, largest first, each where it brings the class counts closest to the ratios. Raises DatatoolsError when
     the ratios do not add up to 1.
     """

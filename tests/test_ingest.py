@@ -176,7 +176,7 @@ def test_rows_without_an_image_are_rejected(tmp_path: Path):
         "annotations.json": coco_text(make_object(), images=[{"id": 1, "file_name": "lost.png"}]),
     }
     result = take_in(two_images(tmp_path, files))
-    rows = result.rejected[result.rejected["reason"] == "no_image"]
+    rows = result.rejected[result.rejected["reason"] == "no_image"].dropna(subset=["annotation_id"])
     assert list(rows["annotation_id"]) == ["coco/1", "label/cut.png@anna", "label/gone.png@anna"]
     assert set(rows["message"]) == {"its image is missing or was left out"}
     assert list(result.dataset.annotations["annotation_id"]) == ["label/a.png", "label/a.png@anna"]
@@ -188,7 +188,7 @@ def test_a_row_whose_path_is_its_own_table_is_a_row_and_not_a_file(tmp_path: Pat
         "annotations.json": coco_text(make_object(), images=[{"id": 1, "file_name": "annotations.json"}]),
     }
     result = take_in(two_images(tmp_path, files))
-    assert list(result.rejected["reason"]) == ["no_image", "no_image"]
+    assert list(result.rejected["reason"]) == ["no_image"] * 3  # the label, the box and the listed image
 
 
 def test_sizes_and_source_come_from_coco(tmp_path: Path):
@@ -367,3 +367,21 @@ def test_a_broken_file_is_named(tmp_path: Path):
     two_images(tmp_path, {"annotations.json": "{"})
     with pytest.raises(DatatoolsError, match=re.escape(f"{tmp_path / 'annotations.json'}: expected COCO JSON.")):
         take_in(tmp_path)
+
+
+def test_rows_of_files_that_are_not_there_are_rejected(tmp_path: Path):
+    images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "gone.png"}]
+    files = {
+        "a.png": make_png(),
+        "metadata.csv": "path,site\na.png,x\nlost.png,y\n",
+        "annotations.json": coco_text(images=images),
+    }
+    result = take_in(lay_out(tmp_path, files))
+    rows = result.rejected[["source", "path", "reason"]].to_numpy().tolist()
+    assert rows == [["annotations.json", "gone.png", "no_image"], ["metadata.csv", "lost.png", "no_image"]]
+
+
+def test_half_a_character_in_coco_is_an_error(tmp_path: Path):
+    text = coco_text(make_object()).replace('"cat"', '"c\\ud800"')
+    with pytest.raises(DatatoolsError, match=r"annotations.json: expected COCO JSON. Got: .*surrogates not allowed"):
+        take_in(lay_out(tmp_path, {"a.png": make_png(), "annotations.json": text}))

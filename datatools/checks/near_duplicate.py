@@ -20,7 +20,7 @@ from datatools.findings import Finding
 
 
 def find_near_duplicates(images: pd.DataFrame) -> Iterator[Finding]:
-    """Yield a finding for each image whose cluster holds an earlier path with other bytes."""
+    """Yield a finding for each image that is not its cluster's first path and has other bytes than that one."""
     by_path = images.set_index("path")
     rows = images[images["duplicate_of"] != images["path"]]
     for path, original in zip(rows["path"], rows["duplicate_of"], strict=True):

@@ -46,7 +46,7 @@ def decide(
 def revert(project: Project, record_id: str, *, why: str, who: str) -> FixRecord:
     """Record that an earlier record no longer holds; raises DatatoolsError when the id names none, or several."""
     records, _ = load_records(project.fixes)
-    found = [record.id for record in records if record.id.startswith(record_id)]
+    found = [record.id for record in records if record_id and record.id.startswith(record_id)]
     if len(found) != 1:
         raise DatatoolsError(
             f"id: expected the id of one record (see `datatools fixes log`). Got {record_id!r}, which {len(found)} have."

@@ -72,6 +72,7 @@ def to_line(record: FixRecord) -> str:
 def from_line(line: str) -> FixRecord:
     """Parse one line; raises ValueError that says what is wrong."""
     values = json.loads(line)
+    json.dumps(values, ensure_ascii=False).encode()  # half a character (a lone surrogate) is a ValueError here
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
     if values.get("schema") != SCHEMA:

@@ -8,6 +8,7 @@ is in `attributes`; its pixels are not checked yet.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from typing import Any
 from datatools.errors import DatatoolsError
 
 Row = dict[str, Any]
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 LARGE = 1e15  # pixels; JSON also writes NaN, Infinity and integers that no float holds
 
 
@@ -37,7 +39,10 @@ class _BadRowError(Exception):
 def load_coco(path: Path) -> CocoContent:
     """Read a COCO file; raises DatatoolsError when it is no COCO document at all."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        document = json.loads(text)
+        if SURROGATE.search(text):
+            json.dumps(document, ensure_ascii=False).encode()  # half a character is a ValueError here
     except (OSError, ValueError, RecursionError) as error:
         raise DatatoolsError(f"{path}: expected COCO JSON. Got: {error}. Export it as COCO again.") from error
     for part in ("images", "annotations", "categories"):

@@ -120,7 +120,10 @@ def test_the_longest_queue_is_the_worst_part(queue_max):
 
 def test_reasons_are_words():
     reasons = dict(zip(*(queue_of(**EVERY_KIND)[name] for name in ("path", "reason")), strict=True))
-    doubted, rare = "a model that never saw it says '8' with 90%, the label is '3'", "in the rare slice background=paper"
+    doubted, rare = (
+        "a model that never saw it says '8' with 90%, the label is '3'",
+        "in the rare slice background=paper",
+    )
     assert reasons == {
         "a.png": f"{doubted}; {rare}",
         "b.png": f"{doubted}; {rare}",

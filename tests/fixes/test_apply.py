@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -213,6 +212,16 @@ def test_refold_gives_the_labels_of_the_next_run(history: list[FixRecord], n_old
     assert labels_of(seen) == labels_of(apply_fixes(make_annotations(), ordered).annotations)
 
 
-def test_refold_without_a_run_or_records_is_the_identity(tmp_path: Path):
+def test_refold_starts_from_the_label_before_the_first_of_a_chain():
+    chain = [
+        make_record("relabel", 1, before="cat", after="dog", id="r1"),
+        make_record("relabel", 2, before="dog", after="cow", id="r2"),
+    ]
+    last = apply_fixes(make_annotations(), chain)
+    reverts = [make_record("revert", 3, reverts="r1"), make_record("revert", 4, reverts="r2")]
+    assert labels_of(refold(last.annotations, last.status, [*chain, *reverts])) == labels_of(make_annotations())
+
+
+def test_refold_without_a_run_or_records_is_the_identity():
     again = refold(make_annotations(), FIX_STATUS.empty(), [])
     pd.testing.assert_frame_equal(again, make_annotations())

@@ -192,3 +192,10 @@ def test_now_sorts_as_text_and_ids_differ():
     assert one <= other
     assert make_record("confirm").id != make_record("confirm").id
     assert BrokenLine("f", 1, "m") == dataclasses.replace(BrokenLine("f", 1, "x"), message="m")
+
+
+def test_half_a_character_is_a_broken_line(tmp_path: Path):
+    record = to_line(make_record("confirm", why="said")).replace("said", "\\ud800")
+    (tmp_path / "a.jsonl").write_text(record + "\n")
+    records, broken = load_records(tmp_path)
+    assert not records and "surrogates not allowed" in broken[0].message
