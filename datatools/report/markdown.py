@@ -189,7 +189,11 @@ def _model(model: Section) -> list[str]:
 
 
 def _slices(slices: Sequence[Section]) -> list[str]:
-    rows = [[*spans(row, "column", "value"), *counts(row, "n"), *shares(row, "share", "accuracy")] for row in slices]
+    rows = [
+        [*spans(row, "column", "value"), *counts(row, "n"), *shares(row, "share", "accuracy")]
+        for row in slices
+        if row["is_rare"]
+    ]
     return _capped(["column", "value", "#images", "#share", "#accuracy"], rows, "slice", "slices")
 
 

@@ -148,6 +148,6 @@ def _count_augmented(augmented: Mapping[str, Any]) -> Section:
 
 def _count_curate(curate: Mapping[str, Any]) -> Section:
     names = ("images_judged", "label_issues", "out_of_fold_accuracy")
-    columns = ("column", "value", "n", "share", "accuracy")
+    columns = ("column", "value", "n", "share", "accuracy", "n_wanted", "is_rare")
     slices = [{key: row.get(key) for key in columns} for row in curate.get("slices") or []]
     return {**{name: curate.get(name) for name in names}, "slices": slices}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def open_app(project: Path, root: Path, port: int = PORT) -> Iterator[ReviewApp]
             stderr=subprocess.STDOUT,
             env=_server_environment(folder),
             start_new_session=True,  # Ctrl-C in the terminal must reach us first
-            preexec_fn=die_with_parent(),  # safe: the CLI has one thread when it opens the App
+            preexec_fn=die_with_parent(signal.SIGKILL),  # it keeps nothing; safe: one thread when the CLI opens the App
         )
     try:
         _wait_until_up(process, port, log)

@@ -34,9 +34,9 @@ def stop_process(process: subprocess.Popen[bytes], timeout_s: float) -> None:
         process.wait()
 
 
-def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs first so that it gets SIGTERM when this process dies, also by kill -9; Linux only."""
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None] | None:
+    """What a child runs first so that it gets this signal when this process dies, also by kill -9; Linux only."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)  # loaded here: between fork and exec a child must not load anything
-    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, number)

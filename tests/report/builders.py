@@ -176,7 +176,16 @@ def _full_inputs() -> ReportInputs:
 
 def make_slice(**values: Any) -> dict[str, Any]:
     """An under-represented slice."""
-    return {"column": "camera", "value": "night", "n": 1, "share": 0.17, "accuracy": 0.5, **values}
+    return {
+        "column": "camera",
+        "value": "night",
+        "n": 1,
+        "share": 0.17,
+        "accuracy": 0.5,
+        "n_wanted": 5,
+        "is_rare": True,
+        **values,
+    }
 
 
 @functools.cache

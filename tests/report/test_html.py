@@ -10,6 +10,7 @@ import pytest
 
 from datatools.params import ReportParams
 from datatools.report.html import MAX_ROWS, list_provenance, list_tiles, to_html
+from datatools.report.markdown import to_markdown
 from datatools.report.summary import ReportInputs, summarise
 from datatools.report.thumbnails import MAX_DECISIONS
 from datatools.schema import FIX_STATUS, QUEUE
@@ -22,6 +23,7 @@ from tests.report.builders import (
     make_inputs,
     make_png,
     make_queue_row,
+    make_slice,
 )
 
 VOID = {"meta", "img", "br"}
@@ -241,3 +243,12 @@ def test_same_inputs_same_bytes() -> None:
 
 def test_unknown_pictures_are_not_shown() -> None:
     assert "Confusion matrix" not in words(render(pictures={"other": make_png()}))
+
+
+def test_rare_slices_say_how_many_more_are_wanted() -> None:
+    rows = [make_slice(value="night", n=1, n_wanted=5), make_slice(value="day", n=9, n_wanted=5, is_rare=False)]
+    summary = summarise(make_inputs(curate={"slices": rows}), ReportParams())
+    page = to_html(summary, {}, {})
+    assert page.count("more wanted") == 1 and "<b>4 more wanted</b>" in page
+    text = to_markdown(summary)
+    assert "night" in text and "`day`" not in text
