@@ -20,7 +20,7 @@ def main(args: Namespace, params: CurateParams) -> None:
     findings = load_table(args.findings, FINDINGS)
     fixes = load_table(args.dataset / "fixes.parquet", FIX_STATUS)
     train = load_params(args.params_file, TrainParams)
-    with progress("curate: training steps") as tick:
+    with progress("curate: epochs of all folds", params.folds * params.epochs) as tick:
         result = curate(dataset, split, findings, fixes, args.raw, params, train, args.state / "cache", tick)
     save_table(args.out, result.findings, FINDINGS)
     save_table(args.queue, result.queue, QUEUE)

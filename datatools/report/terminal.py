@@ -105,7 +105,10 @@ def _model(model: Section) -> list[RenderableType]:
 def _labels(curate: Section, queue: Section) -> list[RenderableType]:
     lines: list[RenderableType] = []
     if is_number(curate["label_issues"]):
-        lines.append(Text(f"{curate['label_issues']:,} of {count(curate['images_judged'])} judged look wrong"))
+        judged = f"{curate['label_issues']:,} of {count(curate['images_judged'])} judged look wrong"
+        agreed = percent(curate["out_of_fold_accuracy"])  # the lower, the more of these are hard images, not errors
+        known = is_number(curate["out_of_fold_accuracy"])
+        lines.append(Text(judged + (f", by models that agree with {agreed} of all labels" if known else "")))
     kinds = ", ".join(f"{n:,} {visible(KINDS.get(kind, kind))}" for kind, n in queue["by_kind"].items())
     return [*lines, Text(f"{plural(queue['n'], 'image')} to review" + (f": {kinds}" if kinds else ""))]
 

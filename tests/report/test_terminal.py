@@ -36,7 +36,7 @@ Findings  1 error, 1 info
           1  DUP001  info   -
 Split     4 train, 1 val, 1 test; 0 of 3 groups cross, 0 near-duplicates cross
 Model     test accuracy 90.0 % (74.4 to 96.5), 95 % interval, 30 images; macro F1 85.0 %
-Labels    1 of 6 judged look wrong
+Labels    1 of 6 judged look wrong, by models that agree with 88.0 % of all labels
           2 images to review: 1 label looks wrong, 1 rare
 Fixes     1 applied
 
