@@ -47,8 +47,8 @@ def curate(
     """Cross-fit over all labelled images, ask cleanlab which labels it doubts, count slices and rank the queue.
 
     Folds keep the groups of the split together. `findings` are those of validate. Probabilities are kept in `cache` by
-    all that they depend on, so that a confirmed label or another queue length trains nothing again. `tick(n)` counts
-    training steps.
+    all that they depend on, so that a confirmed label or another queue length trains nothing again. `tick(n)` counts epochs
+    of all folds.
     """
     labels = dataset.labels
     probs = _judge(dataset, labels, split, root, params, train, cache, tick)

@@ -16,7 +16,7 @@ from datatools.report.words import KINDS, count, is_number, percent, plural, vis
 
 Section = dict[str, Any]
 TOP = 5
-MAX_CODES = 12
+MAX_CODES = 30
 STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
