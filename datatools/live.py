@@ -27,6 +27,7 @@ def live_metrics(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     with Live(str(folder), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
 
         def log(values: dict[str, Any]) -> None:
+            """Keep one epoch."""
             for name, value in values.items():
                 if name not in NOT_KEPT:
                     live.log_metric(name, value)

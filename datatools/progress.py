@@ -29,6 +29,7 @@ def _line_now_and_then(what: str, total: int | None) -> Callable[[int], None]:
     done, told = 0, time.monotonic()
 
     def tick(n: int) -> None:
+        """Count, and tell when it is time."""
         nonlocal done, told
         done += n
         if time.monotonic() - told >= SECONDS:

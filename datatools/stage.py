@@ -25,8 +25,11 @@ def stage(name: str, *paths: str) -> Callable[[Callable[[argparse.Namespace, Any
     """
 
     def decorate(work: Callable[[argparse.Namespace, Any], None]) -> Callable[..., int]:
+        """Wrap the stage's work."""
+
         @functools.wraps(work)
         def main(argv: Sequence[str] | None = None) -> int:
+            """Run the stage as a command."""
             args = _parse(name, work.__doc__, paths, argv)
             try:
                 params: Any = load_params(args.params_file, SECTIONS[name])

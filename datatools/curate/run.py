@@ -86,6 +86,7 @@ def _judge(
     settings = (dataset.classes, params.folds, params.epochs, params.seed, dataclasses.astuple(train))
 
     def compute() -> NDArray[np.float32]:
+        """Cross-fit, for want of a kept result."""
         from datatools.learn.device import choose_device
 
         choose_device(train.device, train.precision)
