@@ -108,6 +108,18 @@ def review(
         running.wait()
 
 
+@app.command()
+def doctor() -> None:
+    """Check the environment and say what to do; exit code 1 where something will fail."""
+    from datatools.doctor import PROBLEM, examine
+
+    answers = examine(_project())
+    for answer in answers:
+        typer.echo(f"{answer.state:<8} {answer.about:<11} {answer.text}")
+    if any(answer.state == PROBLEM for answer in answers):
+        raise typer.Exit(1)
+
+
 @fixes_app.command("log")
 def fixes_log() -> None:
     """List every record, oldest first, with what became of it at the last `dvc repro`."""
