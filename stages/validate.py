@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from dataclasses import asdict
 
+from datatools.agreement.kappa import measure_agreement
 from datatools.checks.runner import run_checks
 from datatools.dataset import load_dataset
 from datatools.params import ValidateParams
@@ -27,7 +28,8 @@ def main(args: Namespace, params: ValidateParams) -> None:
     }
     findings, outcomes = run_checks(inputs)
     save_table(args.out, findings, FINDINGS)
-    save_json(args.report, [asdict(outcome) for outcome in outcomes])
+    agreement = measure_agreement(dataset.ratings)
+    save_json(args.report, {"checks": [asdict(outcome) for outcome in outcomes], "agreement": agreement})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ nothing to correct and nothing to disagree on, so the answer is 1.0 when all agr
 
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -37,6 +40,22 @@ def fleiss_kappa(ratings: pd.DataFrame) -> float | None:
     observed = float(np.mean((np.sum(counts**2, axis=1) - n) / (n * (n - 1))))
     expected = float(np.sum((counts.sum(axis=0) / counts.sum()) ** 2))
     return _correct(observed, expected)
+
+
+def measure_agreement(ratings: pd.DataFrame) -> dict[str, Any]:
+    """Fleiss' kappa of all annotators and Cohen's of each pair, with the number of images each rests on.
+
+    `ratings` has the index path and a column an annotator. A kappa is None where no image was rated by all it takes.
+    """
+    pairs = [
+        {
+            "annotators": [str(one), str(other)],
+            "n": int((ratings[one].notna() & ratings[other].notna()).sum()),
+            "kappa": cohen_kappa(ratings[one], ratings[other]),
+        }
+        for one, other in combinations(ratings.columns, 2)
+    ]
+    return {"annotators": ratings.shape[1], "n": len(ratings.dropna()), "fleiss": fleiss_kappa(ratings), "cohen": pairs}
 
 
 def count_labels(ratings: pd.DataFrame) -> NDArray[np.int64]:

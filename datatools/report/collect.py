@@ -19,10 +19,11 @@ PICTURES = ("confusion", "tsne", "curves")
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where the stages wrote: folders, but for the two findings tables, the queue, the curate document and a picture."""
+    """Where the stages wrote: folders, but for the findings, the queue, two JSON documents and a picture."""
 
     dataset: Path
     findings: Path
+    validate: Path
     model_findings: Path
     queue: Path
     split: Path
@@ -54,6 +55,7 @@ def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
         },
         confusions=confusions.to_dict("records"),
         curate=load_json(paths.curate),
+        agreement=load_json(paths.validate)["agreement"],
         record=load_json(paths.model / "model.json")["record"],
         pictures={**pictures, "augmented": paths.picture.read_bytes()},
         titles={check.code: check.title for check in load_checks()},

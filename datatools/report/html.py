@@ -37,6 +37,7 @@ def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping
             thumbnails={path: _data_uri(data) for path, data in thumbnails.items()},
             tiles=list_tiles(summary),
             provenance=list_provenance(summary),
+            kappas=words.describe_agreement(summary["agreement"], words.visible),
             max_rows=MAX_ROWS,
             max_decisions=MAX_DECISIONS,
         )

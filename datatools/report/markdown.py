@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from datatools.report.summary import write_accuracy, write_level
-from datatools.report.words import KINDS, OPS, count, is_number, moment, percent, plural, visible
+from datatools.report.words import KINDS, OPS, count, describe_agreement, is_number, moment, percent, plural, visible
 
 Section = dict[str, Any]
 LIMIT_BYTES = 65_000  # GitHub takes 65,536 characters
@@ -78,6 +78,7 @@ def _blocks(summary: Section) -> list[str]:
         ("Review first", _queue(summary["queue"])),
         ("Fixes", _fixes(summary["fixes"])),
         ("Findings", _findings(summary["findings"])),
+        ("Agreement", [text] if (text := describe_agreement(summary["agreement"], code)) else []),
         ("Left out", _left_out(summary["data"])),
         ("Split and classes", _split(summary)),
         ("Model", _model(summary["model"])),

@@ -42,6 +42,7 @@ class ReportInputs:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     confusions: Sequence[Mapping[str, Any]] = ()  # actual, predicted, n; the most frequent first
     curate: Mapping[str, Any] = field(default_factory=dict)  # images_judged, label_issues, out_of_fold_accuracy, slices
+    agreement: Mapping[str, Any] = field(default_factory=dict)  # annotators, n, fleiss, cohen: annotators, n, kappa
     record: Mapping[str, Any] = field(default_factory=dict)  # of the training run
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # PNG: confusion, tsne, curves, augmented
     titles: Mapping[str, str] = field(default_factory=dict)  # finding code -> the check's title
@@ -60,6 +61,7 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "queue": {"shown": params.thumbnails, **count_queue(inputs.queue, params.thumbnails)},
         "fixes": count_fixes(inputs.dataset, inputs.fixes),
         "findings": count_findings(inputs.findings, inputs.titles),
+        "agreement": dict(inputs.agreement),
         "classes": count_classes(inputs.dataset, inputs.split),
         "split": count_split(inputs.split, inputs.certificate),
         "model": count_model(inputs.metrics, inputs.confusions),

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from datatools.report.summary import write_accuracy, write_level
-from datatools.report.words import KINDS, count, is_number, percent, plural, visible
+from datatools.report.words import KINDS, count, describe_agreement, is_number, percent, plural, visible
 
 Section = dict[str, Any]
 TOP = 5
@@ -51,6 +51,7 @@ def _facts(summary: Section) -> dict[str, list[RenderableType]]:
     return {
         "Images": _images(summary["data"]),
         "Findings": _findings(summary["findings"]),
+        "Kappa": [Text(text)] if (text := describe_agreement(summary["agreement"], visible)) else [],
         "Split": _split(summary["split"]),
         "Model": _model(summary["model"]),
         "Labels": _labels(summary["curate"], summary["queue"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 NONE = "-"
@@ -77,3 +77,16 @@ def _spell(char: str) -> str:
     if char in JOINERS or unicodedata.category(char) not in HIDDEN:
         return char
     return char.encode("unicode_escape").decode("ascii")
+
+
+def describe_agreement(agreement: Mapping[str, Any], name: Callable[[str], str]) -> str:
+    """Kappa of all annotators and of each pair in one sentence; `name` makes an annotator's name safe to show."""
+    if not is_number(agreement.get("fleiss")):
+        return ""
+    head = f"Fleiss' kappa {agreement['fleiss']:.3f} of {agreement['annotators']} annotators on {plural(agreement['n'], 'image')}"
+    pairs = [
+        f"{' and '.join(map(name, row['annotators']))} {row['kappa']:.3f}"
+        for row in agreement["cohen"]
+        if is_number(row["kappa"])
+    ]
+    return f"{head}; Cohen's: {', '.join(pairs)}"

@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
-from datatools.agreement.kappa import cohen_kappa, count_labels, fleiss_kappa
+from datatools.agreement.kappa import cohen_kappa, count_labels, fleiss_kappa, measure_agreement
 from tests.small_data import ratings
 
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -128,3 +128,21 @@ def test_inputs_are_unchanged():
     cohen_kappa(table["anna"], table["ben"])
     fleiss_kappa(table)
     pd.testing.assert_frame_equal(table, before)
+
+
+def test_agreement_of_a_table_is_that_of_its_columns():
+    table = pd.DataFrame({"ann": list("aabb"), "bo": list("aabc"), "cy": ["a", None, "b", "c"]}, index=list("wxyz"))
+    measured = measure_agreement(table)
+    assert (measured["annotators"], measured["n"], measured["fleiss"]) == (3, 3, fleiss_kappa(table))
+    assert [(row["annotators"], row["n"]) for row in measured["cohen"]] == [
+        (["ann", "bo"], 4),
+        (["ann", "cy"], 3),
+        (["bo", "cy"], 3),
+    ]
+    assert measured["cohen"][0]["kappa"] == cohen_kappa(table["ann"], table["bo"])
+
+
+@pytest.mark.parametrize("columns", [[], ["ann"]])
+def test_agreement_of_fewer_than_two_annotators_is_none(columns):
+    measured = measure_agreement(pd.DataFrame({name: list("ab") for name in columns}, index=list("xy")))
+    assert measured["fleiss"] is None and measured["cohen"] == []

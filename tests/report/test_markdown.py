@@ -40,6 +40,7 @@ def test_a_full_report_has_every_section() -> None:
             "Review first",
             "Fixes",
             "Findings",
+            "Agreement",
             "Left out",
             "Split and classes",
             "Model",
@@ -52,6 +53,7 @@ def test_a_full_report_has_every_section() -> None:
     assert "| `images/2.png` | `dog` → `cat` | `applied` | `Ada` | `2026-11-21 10:01` | `whiskers` |" in text
     assert "| `cat` | 2 | 3 | +1 |" in text
     assert "Test accuracy **90.0 % (74.4 to 96.5)**, 95 % interval, 30 images; macro F1 85.0 %." in text
+    assert "Fleiss' kappa 0.951 of 2 annotators on 6 images; Cohen's: `ann` and `bo` 0.951" in text
     assert "0 of 3 groups cross, 0 near-duplicates cross." in text
 
 

@@ -189,7 +189,7 @@ def test_row_order_changes_nothing() -> None:
 def test_sections_come_in_the_order_a_person_wants() -> None:
     assert list(summarise(make_inputs(), ReportParams())) == [
         *("title", "headline", "next", "data", "curate", "queue", "fixes", "findings"),
-        *("classes", "split", "model", "augmented", "record"),
+        *("agreement", "classes", "split", "model", "augmented", "record"),
     ]
 
 

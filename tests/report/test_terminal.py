@@ -34,6 +34,7 @@ Images    6 images taken in, 2 files left out, 1 annotation left out
 Findings  1 error, 1 info
           1  BOX001  error  Box stands over the edge
           1  DUP001  info   -
+Kappa     Fleiss' kappa 0.951 of 2 annotators on 6 images; Cohen's: ann and bo 0.951
 Split     4 train, 1 val, 1 test; 0 of 3 groups cross, 0 near-duplicates cross
 Model     test accuracy 90.0 % (74.4 to 96.5), 95 % interval, 30 images; macro F1 85.0 %
 Labels    1 of 6 judged look wrong, by models that agree with 88.0 % of all labels

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datatools.report.words import count, interval, is_number, moment, percent, plural, reason_words, visible
+from datatools.report.words import (
+    count,
+    describe_agreement,
+    interval,
+    is_number,
+    moment,
+    percent,
+    plural,
+    reason_words,
+    visible,
+)
 from tests.report.builders import HOSTILE
 
 
@@ -116,3 +126,23 @@ def test_reason_words(reason: str, titles: dict[str, str], expected: str) -> Non
 
 def test_numpy_numbers_count_as_numbers_once_plain() -> None:
     assert percent(float(np.float64(0.5))) == "50.0 %"
+
+
+@pytest.mark.parametrize(
+    ("agreement", "text"),
+    [
+        ({}, ""),
+        ({"fleiss": None, "annotators": 1, "n": 0, "cohen": []}, ""),
+        (
+            {
+                "fleiss": 0.9,
+                "annotators": 3,
+                "n": 1200,
+                "cohen": [{"annotators": ["a", "b"], "kappa": 0.91234}, {"annotators": ["a", "c"], "kappa": None}],
+            },
+            "Fleiss' kappa 0.900 of 3 annotators on 1,200 images; Cohen's: <a> and <b> 0.912",
+        ),
+    ],
+)
+def test_agreement_in_a_sentence(agreement: dict[str, Any], text: str) -> None:
+    assert describe_agreement(agreement, "<{}>".format) == text
