@@ -8,7 +8,7 @@ import pytest
 
 from stages.curate import main
 from tests.project import outputs
-from tests.stages.killing import survives_kill
+from tests.stages.shared import refuses_unknown_parameter, survives_kill
 
 
 def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
@@ -20,17 +20,7 @@ def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
 
 
 def test_unknown_parameter_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    params = tmp_path / "params.yaml"
-    params.write_text("curate:\n  no_such_key: 1\n")
-    paths = [
-        word
-        for name in ("dataset", "raw", "split", "findings", "out", "queue", "report")
-        for word in (f"--{name}", str(tmp_path / name))
-    ]
-    assert main([*paths, "--params", str(params)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"datatools: error: {params}: curate has the keys ") and error.count("\n") == 1
-    assert "Got 'no_such_key' instead" in error
+    refuses_unknown_parameter(main, "curate", tmp_path, capsys)
 
 
 def test_survives_kill(finished: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stages.ingest import main
 from tests.project import outputs
-from tests.stages.killing import survives_kill
+from tests.stages.shared import refuses_unknown_parameter, survives_kill
 
 
 def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
@@ -22,13 +22,7 @@ def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
 
 
 def test_unknown_parameter_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    params = tmp_path / "params.yaml"
-    params.write_text("ingest:\n  no_such_key: 1\n")
-    paths = [word for name in ("raw", "fixes", "out") for word in (f"--{name}", str(tmp_path / name))]
-    assert main([*paths, "--params", str(params)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"datatools: error: {params}: ingest has the keys ") and error.count("\n") == 1
-    assert "Got 'no_such_key' instead" in error
+    refuses_unknown_parameter(main, "ingest", tmp_path, capsys)
 
 
 def test_survives_kill(finished: Path, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
-"""kill -9 in the middle of a stage, then a rerun."""
+"""What every stage is tested for: a wrong call, and kill -9 in the middle and a rerun."""
 
 from __future__ import annotations
 
 import fcntl
+import re
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.project import copy_project, kill_group, outputs, run, start
+import pytest
+import yaml
+
+from tests.project import REPO, copy_project, kill_group, outputs, run, start
 
 STAGES = ("ingest", "validate", "split", "augment", "train", "evaluate", "curate", "report")
 
@@ -47,3 +52,18 @@ def wait_until_working(project: Path, stage: str) -> None:
                 return
         time.sleep(0.01)
     raise AssertionError(f"{stage} did not begin")
+
+
+def refuses_unknown_parameter(
+    main: Callable[[Sequence[str]], int], stage: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that the stage's section does not have ends the call with one line and exit code 2."""
+    command = yaml.safe_load((REPO / "dvc.yaml").read_text())["stages"][stage]["cmd"]
+    options = re.findall(r"--[a-z-]+", command)
+    params = folder / "params.yaml"
+    params.write_text(f"{stage}:\n  no_such_key: 1\n")
+    paths = [word for option in options for word in (option, str(folder / option))]
+    assert main([*paths, "--params", str(params)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"datatools: error: {params}: {stage} has the keys ") and error.count("\n") == 1
+    assert "Got 'no_such_key' instead" in error
