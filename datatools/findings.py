@@ -42,9 +42,3 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Join findings tables into one, sorted by code, path and annotation."""
     filled = [table for table in tables if len(table)]
     return FINDINGS.conform(pd.concat(filled, ignore_index=True)) if filled else FINDINGS.empty()
-
-
-def count_by_code(findings: pd.DataFrame) -> dict[str, int]:
-    """Number of findings of each code, in the order of the codes."""
-    counts = findings["code"].value_counts().sort_index()
-    return {str(code): int(n) for code, n in counts.items()}

@@ -114,11 +114,6 @@ AUGMENTED = Table(
     {**ANNOTATIONS.columns, "parent_path": "string", "parent_annotation_id": "string", "seed": "int64"},
     ("annotation_id",),
 )
-PREDICTIONS = Table(
-    "predictions",
-    {"path": "string", "split": "string", "label": "string", "predicted": "string", "confidence": "float64"},
-    ("path",),
-)
 QUEUE = Table(
     "queue",
     {

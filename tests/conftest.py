@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,3 +39,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleFolder:
 @pytest.fixture(scope="session")
 def ingested(sample: SampleFolder) -> Ingested:
     return ingest(sample.root, IngestParams(group_column="writer"), workers=1)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny tensors: threads would only wait for each other."""
+    torch = pytest.importorskip("torch", reason="learning needs the extra 'train'")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

