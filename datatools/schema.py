@@ -10,7 +10,7 @@ import pandas as pd
 
 from datatools.errors import DatatoolsError
 
-KINDS = ("label", "box", "mask")
+KINDS = ("label", "box", "mask", "shape")
 BOX = ["x0_px", "y0_px", "x1_px", "y1_px"]
 CONSENSUS = "consensus"  # the annotator of the one label per image that training uses
 SEVERITIES = ("info", "warning", "error")
@@ -65,18 +65,31 @@ IMAGES = Table(
     },
     ("path",),
 )
+RECORDS = Table(
+    "records",
+    {
+        "path": "string",  # the image that an annotation file speaks of
+        "width_px": "Int64",  # as the file says; null where it says nothing
+        "height_px": "Int64",
+        "subset": "string",  # train, val, test or whatever the source calls it; null where it says nothing
+        "metadata": "string",  # JSON object: columns of metadata.csv
+        "attributes": "string",  # JSON object: every field of the image's record that has no column
+        "source": "string",
+    },
+    ("path",),
+)
 ANNOTATIONS = Table(
     "annotations",
     {
         "annotation_id": "string",
         "path": "string",
         "label": "string",
-        "kind": "string",  # one of KINDS
+        "kind": "string",  # one of KINDS; a shape is a point, line, circle, ...: its geometry is in attributes
         "x0_px": "float64",  # half-open box, null where there is none
         "y0_px": "float64",
         "x1_px": "float64",
         "y1_px": "float64",
-        "mask": "string",  # JSON list of polygons, each a list of [x, y] in pixels; null where there is none
+        "mask": "string",  # polygons or run lengths (datatools/masks.py); null where there is none
         "annotator": "string",
         "source": "string",
         "attributes": "string",  # JSON object: every field of the source that has no column

@@ -10,7 +10,7 @@ from typing import Any
 
 from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
-from datatools.formats.coco import clean_path
+from datatools.formats.locate import clean_path
 
 Row = dict[str, Any]
 LABEL_COLUMNS = ("path", "label")

@@ -1,0 +1,65 @@
+"""Finding the image that an annotation file names: names in the wild are absolute, moved, or without their folder."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from datatools.images import SUFFIXES
+
+
+class ImageIndex:
+    """The image files of a tree, by path, by name and by path without suffix. Only paths of the tree are ever returned."""
+
+    def __init__(self, paths: Iterable[str], exclude: Iterable[str] = ()) -> None:
+        """`paths` of the tree; `exclude` those that are annotations, such as index masks."""
+        left_out = set(exclude)
+        self.paths = sorted(path for path in paths if is_image(path) and path not in left_out)
+        self._all = set(self.paths)
+        self._by_name: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] = {}
+        for path in self.paths:
+            pure = PurePosixPath(path)
+            self._by_name.setdefault(pure.name, []).append(path)
+            self._by_stem.setdefault(path[: -len(pure.suffix)], []).append(path)
+
+    def find(self, name: str, near: str = "", folders: Iterable[str] = ()) -> str | None:
+        """The path of the image that `name` means, or None where no file or more than one fits.
+
+        Tried in this order: `name` from the root of the tree; beside the annotation file `near`; below each of
+        `folders`, from the root, beside `near` and from the folders above it; the one file of the tree with that name.
+        """
+        name = clean_path(name)
+        base = posixpath.dirname(near)
+        places = ["", base]
+        above = base
+        while above:
+            places += [posixpath.join(above, folder) for folder in folders]
+            above = posixpath.dirname(above)
+            places += [posixpath.join(above, folder) for folder in folders] if not above else []
+        places += [] if base else list(folders)
+        for place in places:
+            path = posixpath.normpath(posixpath.join(place, name))
+            if path in self._all:
+                return path
+        found = self._by_name.get(posixpath.basename(name), [])
+        return found[0] if len(found) == 1 else None
+
+    def with_stem(self, stem: str) -> str | None:
+        """The one image whose path without suffix is `stem`, or None where there is none or more than one."""
+        found = self._by_stem.get(stem, [])
+        return found[0] if len(found) == 1 else None
+
+
+def is_image(path: str) -> bool:
+    """Whether the suffix is one of an image format that is read."""
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def clean_path(name: str) -> str:
+    """A file name as the data model writes it: POSIX, relative, without `./`, drive and leading slash."""
+    text = str(name).replace("\\", "/")
+    if len(text) > 1 and text[1] == ":":
+        text = text[2:]
+    return PurePosixPath(text.lstrip("/")).as_posix()
