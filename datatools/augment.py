@@ -13,7 +13,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,12 @@ from datatools.checks.runner import run_checks
 from datatools.dataset import Dataset
 from datatools.engine import map_ordered
 from datatools.errors import MissingExtraError
-from datatools.images import RGB, decode_image, draw_shapes, encode_png, load_image, resize_image
+from datatools.images import RGB, decode_image, draw_shapes, encode_png, resize_image
+from datatools.kept_copies import Copies, KeptCopies
+from datatools.masks import rings_of
 from datatools.params import AugmentParams, ValidateParams
+from datatools.provenance import decoder_version, hash_module, package_versions
+from datatools.raw import RawImages, open_raw
 from datatools.schema import AUGMENTED, BOX, CONSENSUS
 
 Row = dict[str, Any]
@@ -36,21 +39,15 @@ PACKAGES = ("imaug", "numpy", "opencv-python-headless")
 
 @dataclass(frozen=True)
 class Augmented:
-    """Copies as (name, PNG bytes), their AUGMENTED table, and a summary with every dropped object by reason."""
+    """Copies as (name, PNG bytes), their AUGMENTED table, and a summary with every dropped object by reason.
+
+    `copies` has the same by key, for KeptCopies.
+    """
 
     members: Sequence[tuple[str, bytes]]
     table: pd.DataFrame
     summary: Mapping[str, Any]
-
-
-@dataclass
-class _Copies:
-    """What one parent became: files, their sizes, annotation rows, and a reason for each dropped object."""
-
-    members: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
-    sizes: list[Row] = dataclasses.field(default_factory=list)
-    rows: list[Row] = dataclasses.field(default_factory=list)
-    reasons: list[str] = dataclasses.field(default_factory=list)
+    copies: Mapping[str, Copies] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,7 @@ def augment_dataset(
     params: AugmentParams,
     workers: int | None = None,
     tick: Callable[[int], None] | None = None,
+    kept: KeptCopies | None = None,
 ) -> Augmented:
     """Make `params.factor` copies of every labelled image on the train side.
 
@@ -79,8 +77,8 @@ def augment_dataset(
     import_imgaug()
     broken = find_broken(dataset, findings)
     jobs = _jobs(dataset, set(split.loc[split["split"] == "train", "path"]), broken)
-    work = functools.partial(_augment_job, root, params)
-    results = list(map_ordered(work, jobs, workers, tick)) if params.factor else []
+    copies = _make_copies(jobs if params.factor else [], open_raw(root), params, workers, tick, kept)
+    results = list(copies.values())
     members = [member for copies in results for member in copies.members]
     dropped = Counter(reason for copies in results for reason in copies.reasons)
     dropped["broken in the parent"] += _count_broken(dataset, jobs, broken) * params.factor
@@ -92,9 +90,32 @@ def augment_dataset(
         "objects": int((table["kind"] != "label").sum()),
         "dropped": {reason: n for reason, n in sorted(dropped.items()) if n},
         "params": dataclasses.asdict(params),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": package_versions(PACKAGES),
     }
-    return Augmented(members, table, summary)
+    return Augmented(members, table, summary, copies)
+
+
+def _make_copies(
+    jobs: Sequence[_Job],
+    raw: RawImages,
+    params: AugmentParams,
+    workers: int | None,
+    tick: Callable[[int], None] | None,
+    kept: KeptCopies | None,
+) -> dict[str, Copies]:
+    """The copies of every job by its key, in the order of the jobs; only those that were not kept are made."""
+    keys = [_key_of(job, params) for job in jobs]
+    found = {key: copies for key in keys if kept and (copies := kept.find(key))}
+    todo = [job for key, job in zip(keys, jobs, strict=True) if key not in found]
+    made = map_ordered(functools.partial(_augment_job, raw, params), todo, workers, tick)
+    found |= zip((key for key in keys if key not in found), made, strict=True)
+    return {key: found[key] for key in keys}
+
+
+def _key_of(job: _Job, params: AugmentParams) -> str:
+    """Names all that the copies of a parent depend on: its content, its objects, the parameters, the code."""
+    code = decoder_version(), hash_module("augment"), *package_versions(PACKAGES).items()
+    return hashlib.sha256(repr((job, dataclasses.astuple(params), code)).encode()).hexdigest()
 
 
 def find_broken(dataset: Dataset, findings: pd.DataFrame) -> set[str]:
@@ -145,14 +166,15 @@ def build_augmenter(params: AugmentParams, seed: int) -> Any:
 def draw_contact_sheet(augmented: Augmented, root: Path, n_pairs: int = 16, side_px: int = 128) -> bytes:
     """PNG of the first parents above their copies, eight a row, with boxes and polygons drawn on the copies."""
     pairs = []
+    raw = open_raw(root)
     parents = augmented.table.drop_duplicates("path").set_index("path")["parent_path"]
     for name, data in augmented.members[:n_pairs]:
         objects = augmented.table[(augmented.table["path"] == name) & (augmented.table["kind"] != "label")]
         copy = decode_image(data)
         scale = max(1, round(side_px / max(copy.shape[:2])))
-        polygons = [ring for mask in objects["mask"].dropna() for ring in json.loads(mask)]
+        polygons = [ring for mask in objects["mask"].dropna() for ring in rings_of(mask)]
         drawn = draw_shapes(copy, objects[BOX].to_numpy(), polygons, scale)
-        parent = resize_image(load_image(root / parents.get(name, name)), side_px)
+        parent = resize_image(raw.decode(parents.get(name, name)), side_px)
         pairs.append(np.concatenate([parent, resize_image(drawn, side_px)]))
     blank = np.full((2 * side_px, side_px, 3), 255, dtype=np.uint8)
     pairs += [blank] * (-len(pairs) % 8 or (8 if not pairs else 0))
@@ -163,7 +185,7 @@ def _jobs(dataset: Dataset, train: set[str], broken: set[str]) -> list[_Job]:
     labels = dataset.labels
     sha256 = dataset.images.set_index("path")["sha256"]
     objects = dataset.objects
-    sound = objects[~objects["annotation_id"].isin(broken)]
+    sound = objects[~objects["annotation_id"].isin(broken) & (objects["kind"] != "shape")]
     by_path: dict[str, list[Row]] = {}
     for row in sound.to_dict("records"):
         by_path.setdefault(row["path"], []).append(row)
@@ -176,10 +198,10 @@ def _count_broken(dataset: Dataset, jobs: Sequence[_Job], broken: set[str]) -> i
     return int((objects["annotation_id"].isin(broken) & objects["path"].isin([job.path for job in jobs])).sum())
 
 
-def _augment_job(root: Path, params: AugmentParams, job: _Job) -> _Copies:
-    image = load_image(root / job.path)
+def _augment_job(raw: RawImages, params: AugmentParams, job: _Job) -> Copies:
+    image = raw.decode(job.path)
     height, width = image.shape[:2]
-    copies = _Copies()
+    copies = Copies()
     for copy in range(params.factor):
         seed = make_seed(params.seed, job.sha256, copy)
         pixels, objects, dropped = augment_image(image, job.objects, params, seed)
@@ -223,7 +245,7 @@ def augment_image(
 
 def _polygons_of(item: Row) -> list[list[list[float]]]:
     if item["mask"] is not None and not pd.isna(item["mask"]):
-        return list(json.loads(item["mask"]))
+        return rings_of(item["mask"])
     x0, y0, x1, y1 = (float(item[name]) for name in BOX)
     return [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]]]
 
@@ -257,7 +279,7 @@ def _to_row(item: Row, parts: Sequence[Polygon]) -> Row:
     return {**about, **row, "kind": item["kind"], "annotator": item["annotator"], "mask": mask}
 
 
-def _check_output(results: Sequence[_Copies], classes: Sequence[str]) -> tuple[pd.DataFrame, int]:
+def _check_output(results: Sequence[Copies], classes: Sequence[str]) -> tuple[pd.DataFrame, int]:
     """The table of all copies without the rows that the geometry and label checks call an error, and their number."""
     table = AUGMENTED.conform([row for copies in results for row in copies.rows])
     images = pd.DataFrame(

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from datatools.errors import DatatoolsError
+from datatools.formats import AUTO
 from datatools.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ fixes_app = typer.Typer(no_args_is_help=True, help="The record of what people de
 app.add_typer(sample_app, name="sample")
 app.add_typer(fixes_app, name="fixes")
 
+SourceFormat = Annotated[str, typer.Option("--format", help="Format of the annotation files; auto recognises them.")]
+Name = Annotated[Optional[str], typer.Option(help="What to call the source. Default: its file name.")]
 Why = Annotated[str, typer.Option(help="The reason, kept in the record.")]
 Who = Annotated[Optional[str], typer.Option(help="Who decides. Default: git config user.name.")]
 
@@ -41,6 +44,103 @@ def main() -> None:
 @app.callback()
 def root() -> None:
     """Version, check and curate image-recognition datasets with DVC."""
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The project's folder: new, empty, or a Git repository.")] = Path("."),
+    source: Annotated[
+        Optional[Path], typer.Option("--from", help="Folder, zip or tar with images and annotations.")
+    ] = None,
+    sample: Annotated[Optional[str], typer.Option(help="Lay out a sample instead; `datatools sample list`.")] = None,
+    name: Name = None,
+    format: SourceFormat = AUTO,
+) -> None:
+    """Start a project: the pipeline, its parameters, Git and DVC, and your data in it. Nothing is overwritten."""
+    from datatools.init import init_project
+    from datatools.progress import progress
+    from datatools.report.arrivals import to_started_lines
+    from datatools.tree import open_tree
+
+    if source and sample:
+        raise DatatoolsError("init: expected --from or --sample. Got both: choose one.")
+    tree = open_tree(source) if source else None
+    with progress("init: images") as tick:
+        started = init_project(folder, tree, _source_name(source, name), format, sample, tick)
+    for line in to_started_lines(started, folder):
+        typer.echo(line)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="Folder, zip or tar with images and annotations.")],
+    name: Name = None,
+    format: SourceFormat = AUTO,
+    into: Annotated[str, typer.Option(metavar="FOLDER", help="Put all paths below this folder.")] = "",
+    mirror: Annotated[bool, typer.Option("--mirror", help="Take away what the source no longer has.")] = False,
+) -> None:
+    """Bring data into the project: what is new or changed becomes one more batch in data/raw, packed for DVC."""
+    from datatools.import_data import import_data
+    from datatools.progress import progress
+    from datatools.report.arrivals import to_import_lines
+    from datatools.tree import open_tree
+
+    project = _project()
+    with progress("import: images") as tick:
+        done = import_data(open_tree(source), project.raw, _source_name(source, name), format, into, mirror, tick)
+    for line in to_import_lines(done, project.root):
+        typer.echo(line)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder, zip or tar with images and annotations.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write; it must not be there yet.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="A format that `datatools formats` lists.")],
+    format: SourceFormat = AUTO,
+) -> None:
+    """Convert annotations and images to another format, and list what that format cannot hold."""
+    from datatools.convert import convert as convert_tree
+    from datatools.progress import progress
+    from datatools.report.arrivals import to_convert_lines
+    from datatools.tree import open_tree
+
+    with progress("convert: images") as tick:
+        done = convert_tree(open_tree(source), target, to, format, tick)
+    for line in to_convert_lines(done, target):
+        typer.echo(line)
+
+
+@app.command()
+def formats() -> None:
+    """List the annotation formats."""
+    from datatools.formats import NAMES
+    from datatools.formats.registry import load_format
+
+    for name in NAMES:
+        typer.echo(f"{name:<13}  {load_format(name).title}")
+
+
+@app.command()
+def unpack(
+    paths: Annotated[
+        Optional[list[str]], typer.Argument(help="Images of the data set. Default: all that were imported.")
+    ] = None,
+) -> None:
+    """Put imported images into data/images as ordinary files, to look at; the pipeline does not need them."""
+    from datatools.progress import progress
+    from datatools.raw import open_raw
+    from datatools.unpack import unpack_images
+
+    project = _project()
+    chosen = paths or open_raw(project.raw).packed_paths()
+    with progress("unpack: images", len(chosen)) as tick:
+        unread = unpack_images(project.raw, chosen, project.images, tick)
+    typer.echo(f"{len(chosen) - len(unread)} images in {_shown(project.images)}")
+    for path, why in unread:
+        typer.echo(f"{path}: {why}", err=True)
+    if unread:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -179,6 +279,13 @@ def sample_score() -> None:
 
     for line in to_lines(score_project(_project())):
         typer.echo(line)
+
+
+def _source_name(source: Path | None, name: str | None) -> str:
+    if name and name.strip():
+        return name.strip()
+    file = source.resolve().name if source else ""
+    return file.split(".")[0] or "data"
 
 
 def _echo_records(records: Sequence[FixRecord]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,10 @@ class Dataset:
         """The columns of metadata.csv, index `path`, every value a string or null."""
         records = [json.loads(text) for text in self.images["metadata"].fillna("{}")]
         return pd.DataFrame.from_records(records, index=self.images["path"]).astype("string")
+
+    def sha256(self, paths: Sequence[str]) -> list[str]:
+        """SHA-256 of the images `paths`, in their order."""
+        return list(self.images.set_index("path")["sha256"].loc[list(paths)])
 
     @property
     def version(self) -> str:

@@ -1,34 +1,40 @@
-"""From the folder that a team brings to canonical tables: every file and every row is kept or rejected with a reason."""
+"""From what a team brings to canonical tables: every file and every row is kept or rejected with a reason."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from datatools.agreement.consensus import vote
+from datatools.batches import merge_batches
+from datatools.cache import KeptValues
 from datatools.dataset import Dataset, label_id
 from datatools.duplicates import cluster_hashes
 from datatools.engine import map_ordered
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import apply_fixes
 from datatools.fixes.records import BrokenLine, FixRecord
-from datatools.formats.coco import CocoContent, load_coco
-from datatools.formats.tables import LabelContent, load_labels, load_metadata
-from datatools.images import SUFFIXES, ImageFacts, UnreadableImageError, compute_facts
+from datatools.formats import AUTO
+from datatools.formats.base import Content, load_attributes
+from datatools.formats.registry import merge_contents
+from datatools.images import UnreadableImageError, compute_facts
+from datatools.object_labels import label_by_objects
+from datatools.packed import FOLDER, list_batches
 from datatools.params import IngestParams
+from datatools.provenance import decoder_version
+from datatools.raw import RawImages, open_raw
 from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, REJECTED
+from datatools.source import check_source, read_source
+from datatools.tree import FolderTree, Tree, UnreadableFileError, open_tree, refuse
 
 Row = dict[str, Any]
-COCO_FILE = "annotations.json"
-METADATA_FILE = "metadata.csv"
-CLASSES_FILE = "classes.txt"
-LABELS_FOLDER = "labels"
 
 
 @dataclass(frozen=True)
@@ -40,16 +46,14 @@ class Ingested:
     fixes: pd.DataFrame
 
 
-@dataclass
-class _Brought:
-    """All that the annotation files say, before it is set against the images."""
+@dataclass(frozen=True)
+class Brought:
+    """All that lies under the data root: image paths, what is said of them, and every file that is neither, with a reason."""
 
-    classes: tuple[str, ...]
-    annotations: list[Row]
-    rejected: list[Row]
-    sizes_wh: dict[str, tuple[int | None, int | None]]
-    metadata: dict[str, dict[str, str]]
-    n_rows: int
+    paths: tuple[str, ...]
+    content: Content
+    refused: tuple[Row, ...]
+    formats: tuple[str, ...]
 
 
 def ingest(
@@ -59,121 +63,129 @@ def ingest(
     broken: Sequence[BrokenLine] = (),
     workers: int | None = None,
     tick: Callable[[int], None] | None = None,
+    cache: Path | None = None,
 ) -> Ingested:
-    """Read the annotated image folder `root` and apply the fix records.
+    """Read what the team brought to `root` and apply the fix records.
 
-    `root` holds images anywhere below it and, each optional, `labels/<annotator>.csv`, `annotations.json` (COCO),
-    `metadata.csv` and `classes.txt`. Each image is decoded once, here. Raises DatatoolsError for a missing or empty
-    folder and for a file that is not in its format; a bad image or row goes to `rejected`.
+    `root` holds images and annotation files in any of the formats, batches that were imported, or both. Each image is
+    decoded once in its life: its facts are kept in the folder `cache` by its SHA-256. Raises DatatoolsError for a missing
+    or empty folder, for a named format that is not there, and where no annotation file could be read; a bad image, file or
+    row goes to `rejected`.
     """
-    files, others = list_files(root)
-    brought = _read_annotations(root, params)
-    results = list(map_ordered(functools.partial(_read_facts, root), files, workers, tick))
-    facts = {path: found for path, found in zip(files, results, strict=True) if isinstance(found, ImageFacts)}
-    no_images = [_rejected_file(path, "not_an_image", why) for path, why in others]
-    no_images += [
-        _rejected_file(path, "IMG001", found)
-        for path, found in zip(files, results, strict=True)
-        if isinstance(found, str)
-    ]
-    kept, orphans = _with_images(brought.annotations, set(facts))
-    applied = apply_fixes(ANNOTATIONS.conform(kept + _consensus_rows(kept)), records, broken, set(facts))
-    no_images += [_rejected_file(path, "excluded", why) for path, why in applied.excluded.items()]
-    rejected = brought.rejected + orphans + no_images + _without_file(brought, set(files))
+    brought = bring(root, params.format)
+    content = brought.content
+    _check_group_column(root, content.records, params.group_column)
+    facts, unreadable = _collect_facts(open_raw(root), brought.paths, workers, tick, cache)
+    kept = content.annotations[content.annotations["path"].isin(facts)]
+    orphans = content.annotations[~content.annotations["path"].isin(facts)]
+    consensus = _consensus_rows(kept)
+    applied = apply_fixes(_concat(kept, consensus), records, broken, set(facts))
+    no_images = [*brought.refused, *unreadable]
+    no_images += [refuse(path, "excluded", why) for path, why in applied.excluded.items()]
+    rejected = pd.concat(
+        [
+            content.rejected,
+            REJECTED.conform([*map(_orphan, orphans.to_dict("records")), *no_images]),
+            _without_file(brought),
+        ]
+    )
     annotations, gone = _drop_excluded(applied.annotations, set(applied.excluded))
-    images = _image_table(facts, brought, params, set(applied.excluded))
+    images = _image_table(facts, content.records, params, set(applied.excluded))
     counts = {
-        "files": len(files) + len(others),
+        "files": len(brought.paths) + len(brought.refused),
         "images": len(images),
-        "rows": brought.n_rows,
+        "rows": len(content.annotations) + int(content.rejected["row"].notna().sum()),
         "annotations": len(annotations),
         "excluded_annotations": gone,
         "rejected": len(rejected),
     }
-    dataset = Dataset(images, annotations, brought.classes or _labels_found(annotations), {"counts": counts})
-    assert len(files) + len(others) == len(images) + len(no_images), "a file was lost"
+    classes = _each_once(params.classes, "ingest.classes in params.yaml") or content.classes
+    dataset = Dataset(
+        images,
+        annotations,
+        classes or tuple(sorted(annotations["label"].dropna().unique())),
+        {"counts": counts, "formats": list(brought.formats)},
+    )
+    assert counts["files"] == len(images) + len(no_images), "a file was lost"
     n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
-    assert brought.n_rows == n_own + gone + len(brought.rejected) + len(orphans), "an annotation was lost"
+    assert len(content.annotations) == n_own + gone + len(orphans), "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
-def list_files(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """Paths of the images and (path, what it is) of other files below `root`, sorted; no annotation or hidden files.
-
-    Raises DatatoolsError when there is no folder or no image in it.
-    """
+def bring(root: Path, format: str) -> Brought:
+    """List and read everything under `root`; raises DatatoolsError where there is no image, or no annotation to be read."""
     if not root.is_dir():
         raise DatatoolsError(
-            f"{root}: expected a folder of images. Got no such folder: run `datatools sample make` or `dvc pull`."
+            f"{root}: expected a folder of images. Got no such folder: run `datatools import`, `datatools sample make` or `dvc pull`."
         )
-    known = {COCO_FILE, METADATA_FILE, CLASSES_FILE, *(f"{LABELS_FOLDER}/{path.name}" for path in _label_files(root))}
-    images: list[str] = []
-    others: list[tuple[str, str]] = []
-    for file in sorted(root.rglob("*")):
-        path = file.relative_to(root).as_posix()
-        hidden = any(part.startswith(".") for part in path.split("/"))
-        if hidden or not (file.is_file() or file.is_symlink()) or path in known:
-            continue
-        if file.is_symlink():
-            others.append((_printable(path), "a symbolic link: put the file itself here"))
-        elif file.suffix.lower() not in SUFFIXES:
-            others.append((_printable(path), "not an image file"))
-        elif _printable(path) != path:
-            others.append((_printable(path), "its name is not UTF-8: rename it"))
-        else:
-            images.append(path)
-    if not images:
-        raise DatatoolsError(
-            f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there."
-        )
-    return images, others
+    tree = open_tree(root)
+    if not list_batches(root):
+        source = read_source(tree, format)
+        check_source(root, source.images, source.content, source.refused)
+        return Brought(source.images, source.content, source.refused, tuple(source.formats))
+    merged = merge_batches(root)
+    source = read_source(_beside_batches(tree), AUTO)
+    content = merge_contents([source.content, merged.content])
+    twice = sorted(merged.paths.intersection(source.images))
+    refused = [refuse(path, "name_collision", "an image of this path was imported") for path in twice]
+    paths = tuple(sorted(merged.paths.union(source.images)))
+    check_source(root, paths, content, source.refused)
+    return Brought(paths, content, (*source.refused, *refused), tuple(source.formats))
 
 
-def _label_files(root: Path) -> list[Path]:
-    return sorted(path for path in (root / LABELS_FOLDER).glob("*.csv") if not path.name.startswith("."))
+def _beside_batches(tree: Tree) -> Tree:
+    """The tree without the imported batches."""
+    inside = f"{FOLDER}/"
+    sizes = {path: size for path, size in tree.sizes.items() if not path.startswith(inside)}
+    refused = tuple(row for row in tree.refused if not row["path"].startswith(inside))
+    return FolderTree(tree.root, sizes, refused)
 
 
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "replace").decode("utf-8")
+def _collect_facts(
+    raw: RawImages,
+    paths: Sequence[str],
+    workers: int | None,
+    tick: Callable[[int], None] | None,
+    cache: Path | None,
+) -> tuple[dict[str, Any], list[Row]]:
+    """Fields of ImageFacts by path, and rows of the images that cannot be read. What is known is not decoded."""
+    kept = KeptValues(cache / "images.sqlite", f"facts by {decoder_version()}") if cache else None
+    known = kept.load() if kept else {}
+    found = {path: known[sha256] for path in paths if (sha256 := raw.sha256(path)) in known}
+    rest = [path for path in paths if path not in found]
+    new: dict[str, Any] = {}
+    work = functools.partial(_read_facts, raw, frozenset(known))
+    for path, (sha256, value) in zip(rest, map_ordered(work, rest, workers, tick), strict=True):
+        found[path] = known[sha256] if value is None else value
+        if sha256 and value is not None:
+            new[sha256] = value
+    if kept:
+        kept.add(new)
+    unreadable = [refuse(path, "IMG001", value) for path in paths if isinstance(value := found[path], str)]
+    return {path: found[path] for path in paths if not isinstance(found[path], str)}, unreadable
 
 
-def _read_facts(root: Path, path: str) -> ImageFacts | str:
+def _read_facts(raw: RawImages, known: frozenset[str], path: str) -> tuple[str, Any]:
+    """SHA-256 (empty where the bytes cannot be had), and facts, why there are none, or None for a known SHA-256."""
     try:
-        return compute_facts((root / path).read_bytes())
+        data = raw.read(path)
+    except UnreadableFileError as error:
+        return "", str(error)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 in known:
+        return sha256, None
+    try:
+        return sha256, vars(compute_facts(data))
     except UnreadableImageError as error:
-        return str(error)
-    except OSError as error:
-        return error.strerror or type(error).__name__  # its text would name the folder of this machine
+        return sha256, str(error)
 
 
-def _read_annotations(root: Path, params: IngestParams) -> _Brought:
-    coco = load_coco(root / COCO_FILE) if (root / COCO_FILE).exists() else None
-    tables = [load_labels(path) for path in _label_files(root)]
-    metadata = load_metadata(root / METADATA_FILE) if (root / METADATA_FILE).exists() else {}
-    classes = _each_once(params.classes, "ingest.classes in params.yaml") or _read_classes(root / CLASSES_FILE)
-    classes = classes or (coco.classes if coco else ())
-    if params.group_column and not any(params.group_column in row for row in metadata.values()):
+def _check_group_column(root: Path, records: pd.DataFrame, column: str) -> None:
+    if column and not any(column in load_attributes(text) for text in records["metadata"].dropna()):
         raise DatatoolsError(
-            f"{root / METADATA_FILE}: expected the column {params.group_column!r} (ingest.group_column in params.yaml). "
+            f"{root / 'metadata.csv'}: expected the column {column!r} (ingest.group_column in params.yaml). "
             "Got none: add it, or set group_column to ''."
         )
-    brought = _Brought(classes, [], [], coco.sizes_wh if coco else {}, metadata, coco.n_annotations if coco else 0)
-    contents: list[LabelContent | CocoContent] = [*tables, *([coco] if coco else [])]
-    for content in contents:
-        brought.annotations += content.annotations
-        brought.rejected += content.rejected
-    brought.n_rows += sum(table.n_rows for table in tables)
-    return brought
-
-
-def _read_classes(path: Path) -> tuple[str, ...]:
-    if not path.exists():
-        return ()
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatatoolsError(f"{path}: expected a class a line in UTF-8. Got: {error}. Save it as UTF-8.") from error
-    return _each_once([line.strip() for line in lines if line.strip()], str(path))
 
 
 def _each_once(names: Sequence[str], where: str) -> tuple[str, ...]:
@@ -183,45 +195,35 @@ def _each_once(names: Sequence[str], where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _with_images(rows: Sequence[Row], paths: set[str]) -> tuple[list[Row], list[Row]]:
-    """Split rows into those whose image was taken in and rejected ones."""
-    kept = [row for row in rows if row["path"] in paths]
-    orphans = [
-        {
-            "source": row["source"],
-            "path": row["path"],
-            "annotation_id": row["annotation_id"],
-            "reason": "no_image",
-            "message": "its image is missing or was left out",
-        }
-        for row in rows
-        if row["path"] not in paths
-    ]
-    return kept, orphans
+def _concat(kept: pd.DataFrame, consensus: list[Row]) -> pd.DataFrame:
+    return ANNOTATIONS.conform(pd.concat([kept, ANNOTATIONS.conform(consensus)]) if consensus else kept)
 
 
-def _without_file(brought: _Brought, files: set[str]) -> list[Row]:
-    """What metadata.csv and COCO's image list say of files that are not there."""
-    listed: dict[str, Collection[str]] = {METADATA_FILE: brought.metadata, COCO_FILE: brought.sizes_wh}
-    message = "it is listed here, but there is no such image file"
-    return [
-        {"source": source, "path": path, "reason": "no_image", "message": message}
-        for source, paths in listed.items()
-        for path in paths
-        if path not in files
-    ]
+def _orphan(row: Mapping[Any, Any]) -> Row:
+    names = ("source", "path", "annotation_id")
+    why = {"reason": "no_image", "message": "its image is missing or was left out"}
+    return {**{name: row[name] for name in names}, **why}
 
 
-def _consensus_rows(rows: Sequence[Row]) -> list[Row]:
-    """The one label of each rated image: a majority vote."""
-    labels = [row for row in rows if row["kind"] == "label"]
-    if not labels:
-        return []
-    ratings = pd.DataFrame(labels).pivot(index="path", columns="annotator", values="label").sort_index()
-    common = {"kind": "label", "annotator": CONSENSUS, "source": "vote", "attributes": "{}"}
+def _without_file(brought: Brought) -> pd.DataFrame:
+    """What annotation files say of images that are not there."""
+    records = brought.content.records
+    listed = records.loc[~records["path"].isin(brought.paths), ["source", "path"]]
+    return listed.assign(reason="no_image", message="it is listed here, but there is no such image file")
+
+
+def _consensus_rows(annotations: pd.DataFrame) -> list[Row]:
+    """The one label of each image: a majority vote; where nobody labels whole images, what its objects say."""
+    labels = annotations[annotations["kind"] == "label"]
+    if len(labels):
+        ratings = labels.pivot(index="path", columns="annotator", values="label").sort_index()
+        decided, source = vote(ratings), "vote"
+    else:
+        decided, source = label_by_objects(annotations), "objects"
+    common = {"kind": "label", "annotator": CONSENSUS, "source": source, "attributes": "{}"}
     return [
         {"annotation_id": label_id(str(path)), "path": path, "label": label, **common}
-        for path, label in vote(ratings).items()
+        for path, label in decided.items()
     ]
 
 
@@ -233,33 +235,22 @@ def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.Da
 
 
 def _image_table(
-    facts: Mapping[str, ImageFacts], brought: _Brought, params: IngestParams, excluded: set[str]
+    facts: Mapping[str, Row], records: pd.DataFrame, params: IngestParams, excluded: set[str]
 ) -> pd.DataFrame:
-    rows = []
-    for path, fact in facts.items():
-        if path in excluded:
-            continue
-        width, height = brought.sizes_wh.get(path, (None, None))
-        metadata = brought.metadata.get(path, {})
-        rows.append(
-            {
-                **asdict(fact),
-                "path": path,
-                "declared_width_px": width,
-                "declared_height_px": height,
-                "group": (metadata.get(params.group_column) or None) if params.group_column else None,
-                "metadata": json.dumps(metadata, sort_keys=True, ensure_ascii=False),
-                "source": COCO_FILE if path in brought.sizes_wh else "folder",
-            }
-        )
-    images = IMAGES.conform(rows)
+    paths = [path for path in facts if path not in excluded]
+    said = records.set_index("path").reindex(paths)
+    metadata = [load_attributes(text) for text in said["metadata"]]
+    column = params.group_column
+    images = pd.DataFrame([facts[path] for path in paths]).assign(
+        path=paths,
+        declared_width_px=said["width_px"].array,
+        declared_height_px=said["height_px"].array,
+        group=[(row.get(column) or None) if column else None for row in metadata],
+        subset=said["subset"].array,
+        metadata=[json.dumps(row, sort_keys=True, ensure_ascii=False) for row in metadata],
+        attributes=said["attributes"].fillna("{}").array,
+        source=said["source"].fillna("folder").array,
+    )
+    images = IMAGES.conform(images)
     clusters = pd.Series(cluster_hashes(list(images["phash"]), params.near_duplicate_bits), dtype="int64")
     return images.assign(duplicate_of=images.groupby(clusters)["path"].transform("min").astype("string"))
-
-
-def _labels_found(annotations: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(sorted(annotations["label"].dropna().unique()))
-
-
-def _rejected_file(path: str, reason: str, message: str) -> Row:
-    return {"source": path, "path": path, "reason": reason, "message": message}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,18 @@ def live_metrics(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """
     try:
         from dvclive.live import Live
+        from scmrepo.exceptions import SCMError
     except ImportError as error:
         raise MissingExtraError("train", "dvclive", "train") from error
-    with Live(str(folder), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
+
+    class Metrics(Live):
+        """DVCLive that also works before the first commit, where it would ask Git for one."""
+
+        def _init_dvc(self) -> None:
+            with suppress(SCMError):
+                super()._init_dvc()
+
+    with Metrics(str(folder), dvcyaml=None, report=None, save_dvc_exp=False, monitor_system=False) as live:
 
         def log(values: dict[str, Any]) -> None:
             """Keep one epoch."""

@@ -7,8 +7,10 @@ background, or COCO's compressed string of the same (cocodataset/cocoapi, common
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +19,13 @@ import shapely
 from numpy.typing import NDArray
 
 MAX_PIXELS = 100_000_000  # a larger mask is taken for an attack, as a larger image is
+LARGE = 1e15  # pixels; no coordinate is beyond it
+MAX_CHARACTERS = 7  # of one number in a compressed RLE: 35 bits
 
 Rings = list[list[list[float]]]
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class MaskError(ValueError):
@@ -48,26 +55,34 @@ class Rle:
 
     def bounds(self) -> tuple[float, float, float, float] | None:
         """`(x0, y0, x1, y1)` around the foreground in pixels, half-open; None for an empty mask."""
-        array = self.to_array()
-        rows, columns = np.flatnonzero(array.any(axis=1)), np.flatnonzero(array.any(axis=0))
-        if not len(rows):
+        columns, tops, bottoms = self._pieces()
+        if not len(columns):
             return None
-        return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+        return float(columns[0]), float(tops.min()), float(columns[-1] + 1), float(bottoms.max())
 
     def to_rings(self) -> Rings:
-        """Outer outlines along the pixel edges, one closed ring a part; holes are not in it."""
-        height = self.size_hw[0]
-        starts = np.concatenate([[0], np.cumsum(self.counts)])
-        boxes = []
-        for start, end in zip(starts[1:-1:2], starts[2::2], strict=True):
-            while start < end:
-                column, top = divmod(int(start), height)
-                stop = min(int(end), (column + 1) * height)
-                boxes.append(shapely.box(column, top, column + 1, stop - column * height))
-                start = stop
-        union = shapely.union_all(boxes)
+        """Outer outlines along the pixel edges, one closed ring a part; holes are not in it.
+
+        Parts that touch only at a corner are two.
+        """
+        columns, tops, bottoms = self._pieces()
+        union = shapely.union_all(shapely.box(columns, tops, columns + 1, bottoms))
         parts = [part for part in getattr(union, "geoms", [union]) if not part.is_empty]
-        return [[[float(x), float(y)] for x, y in part.exterior.coords] for part in parts]
+        return [_corners(shapely.get_coordinates(part.exterior)[:-1]) for part in parts]
+
+    def _pieces(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The foreground runs, cut where a column ends: column, first row, row after the last, in order of the columns."""
+        height = self.size_hw[0]
+        edges = np.concatenate([[0], np.cumsum(np.array(self.counts, np.int64))])
+        starts, ends = edges[1:-1:2], edges[2::2]
+        starts, ends = starts[starts < ends], ends[starts < ends]
+        first = starts // height
+        n_columns = (ends - 1) // height - first + 1
+        offset = np.arange(n_columns.sum()) - np.repeat(np.cumsum(n_columns) - n_columns, n_columns)
+        columns = np.repeat(first, n_columns) + offset
+        tops = np.maximum(np.repeat(starts, n_columns) - columns * height, 0)
+        bottoms = np.minimum(np.repeat(ends, n_columns) - columns * height, height)
+        return columns, tops, bottoms
 
 
 def from_array(mask: NDArray[Any]) -> Rle:
@@ -101,28 +116,30 @@ def parse_rle(value: Any, max_pixels: int = MAX_PIXELS) -> Rle:
 
 
 def decode_counts(text: str) -> list[int]:
-    """Run lengths of COCO's compressed string: 5 bits a character, from the third on as a difference to two before.
+    """Run lengths of COCO's compressed string: 5 bits a character, from the fourth on as a difference to two before.
 
-    Raises MaskError for a character outside `0` to `o` and for a string that stops in the middle of a number.
+    Raises MaskError for a character outside `0` to `o`, for a string that stops in the middle of a number, and for a
+    number of more than 35 bits, which no mask needs.
     """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise MaskError(f"{character!r} is no character of COCO's compressed RLE")
-        value |= (bits & 31) << shift
-        shift += 5
-        if shift > 60:
-            raise MaskError("a number in COCO's compressed RLE is too long")
-        if not bits & 32:
-            if bits & 16:
-                value -= 1 << shift
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value = shift = 0
-    if shift:
+    bits = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64) - 48
+    if len(bits) == 0:
+        return []
+    if bits.min() < 0 or bits.max() > 63:
+        bad = text[int(np.flatnonzero((bits < 0) | (bits > 63))[0])]
+        raise MaskError(f"{bad!r} is no character of COCO's compressed RLE")
+    last = np.flatnonzero(bits < 32)
+    if len(last) == 0 or last[-1] != len(bits) - 1:
         raise MaskError("COCO's compressed RLE stops in the middle of a number")
-    return counts
+    first = np.concatenate([[0], last[:-1] + 1])
+    n_characters = last - first + 1
+    if n_characters.max() > MAX_CHARACTERS:
+        raise MaskError("a number in COCO's compressed RLE is too long")
+    shifts = 5 * (np.arange(len(bits)) - np.repeat(first, n_characters))
+    values = np.add.reduceat((bits & 31) << shifts, first)
+    values -= np.where(bits[last] & 16, np.int64(1) << (5 * n_characters), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values.tolist()
 
 
 def encode_counts(counts: Sequence[int]) -> str:
@@ -140,8 +157,10 @@ def encode_counts(counts: Sequence[int]) -> str:
 
 
 def dump_mask(value: Any) -> str:
-    """JSON text for the `mask` column."""
-    return json.dumps(value, separators=(",", ":"))
+    """JSON text for the `mask` column: rings in pixels, every coordinate a float, or an RLE object as it is."""
+    if isinstance(value, list):
+        value = [[[float(x), float(y)] for x, y in ring] for ring in value]
+    return _ENCODER.encode(value)
 
 
 def parse_mask(text: str) -> Rings | Rle:
@@ -152,8 +171,8 @@ def parse_mask(text: str) -> Rings | Rle:
         raise MaskError(f"a mask must be JSON: {error}") from error
     if isinstance(value, dict):
         return parse_rle(value)
-    if not isinstance(value, list) or not all(isinstance(ring, list) for ring in value):
-        raise MaskError("a mask must be a list of polygons or an RLE object")
+    if not isinstance(value, list) or not all(map(_is_ring, value)):
+        raise MaskError("a mask must be a list of polygons, each a list of [x, y], or an RLE object")
     return value
 
 
@@ -161,3 +180,24 @@ def rings_of(text: str) -> Rings:
     """The polygons of a `mask` value, for run lengths their outlines; raises MaskError."""
     mask = parse_mask(text)
     return mask.to_rings() if isinstance(mask, Rle) else mask
+
+
+def are_finite(values: Collection[Any]) -> bool:
+    """Whether all are coordinates: ints or floats below 1e15 either way. Fast: a data set has millions of them."""
+    if not set(map(type, values)) <= {int, float}:
+        return False
+    return not values or (min(values) > -LARGE and max(values) < LARGE and not math.isnan(sum(values)))
+
+
+def _corners(outline: NDArray[np.float64]) -> list[list[float]]:
+    """The points where an open outline along the axes turns, the first one again at the end."""
+    before, after = np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0)
+    straight = ((before == outline) & (outline == after)).any(axis=1)
+    points = outline[~straight].tolist()
+    return [*points, points[0]]
+
+
+def _is_ring(value: Any) -> bool:
+    if not isinstance(value, list) or not set(map(type, value)) <= {list} or not set(map(len, value)) <= {2}:
+        return False
+    return are_finite(list(itertools.chain.from_iterable(value)))

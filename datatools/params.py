@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from datatools.errors import DatatoolsError
+from datatools.formats import AUTO, NAMES
 
 T = TypeVar("T")
 
@@ -33,9 +34,14 @@ def param(
 
 @dataclass(frozen=True)
 class IngestParams:
-    """How the folder that a team brings becomes tables."""
+    """How what a team brings becomes tables."""
 
-    classes: list[str] = param([], "Class list. Empty: classes.txt, else the COCO categories, else the labels found.")
+    format: str = param(
+        AUTO, "Format of the annotation files in data/raw; auto recognises them.", choices=(AUTO, *NAMES)
+    )
+    classes: list[str] = param(
+        [], "Class list. Empty: classes.txt, else the classes that the format lists, else the labels found."
+    )
     group_column: str = param("", "Column of metadata.csv whose rows stay on one side of the split (writer, patient).")
     near_duplicate_bits: int = param(
         16, "Images whose 256-bit perceptual hashes differ in at most so many bits are near-duplicates.", low=0, high=64

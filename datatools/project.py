@@ -25,6 +25,7 @@ LAYOUT = {
     "params": "params.yaml",
     "raw": "data/raw",
     "answer_key": "data/answer_key.csv",
+    "images": "data/images",
     "fixes": "data/fixes",
     "dataset": "data/dataset",
     "findings": "data/findings/validate.parquet",

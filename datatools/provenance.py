@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 from collections.abc import Sequence
@@ -30,6 +31,20 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@functools.cache
+def decoder_version() -> str:
+    """Names the code and the libraries that decode and measure images: another one may give other pixels."""
+    code = (HERE / "images.py").read_bytes()
+    versions = package_versions(("numpy", "opencv-python-headless", "pillow"))
+    return hashlib.sha256(code + repr(versions).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def hash_module(name: str) -> str:
+    """SHA-256 of one module of datatools: other code, other hash."""
+    return hashlib.sha256((HERE / f"{name}.py").read_bytes()).hexdigest()
 
 
 def hash_sources(package: str) -> str:

@@ -55,13 +55,34 @@ IMAGES = Table(
         "width_px": "int64",
         "height_px": "int64",
         "channels": "int64",
+        "n_frames": "int64",  # pictures in the file (pages, animation); the first is the image
+        "is_grey": "boolean",
+        "brightness_p5": "float64",  # 0 black .. 1 white: 5th percentile of the pixels; high: too light
+        "brightness_p99": "float64",  # 99th percentile; low: too dark
+        "entropy_bits": "float64",  # of the distribution of values; low: it shows little
+        "sharpness": "float64",  # grey levels: standard deviation of the edges; low: blurred
+        "grey_histogram_std": "float64",  # pixels: standard deviation of the 256 grey-level counts
         "phash": "string",  # 256-bit perceptual hash, 64 hex digits
         "duplicate_of": "string",  # smallest path of its near-duplicate cluster; itself where it is alone
         "declared_width_px": "Int64",  # what the annotation file says; null where it says nothing
         "declared_height_px": "Int64",
         "group": "string",  # never on two sides of the split; null where unknown
+        "subset": "string",  # train, val, test or whatever the source calls it; null where it says nothing
         "metadata": "string",  # JSON object: the other columns of metadata.csv
+        "attributes": "string",  # JSON object: every field of the image's record that has no column
         "source": "string",
+    },
+    ("path",),
+)
+PACKED = Table(
+    "packed",
+    {
+        "path": "string",
+        "sha256": "string",
+        "n_bytes": "int64",
+        "shard": "string",  # file name in the batch's folder
+        "block": "int64",  # where in a .tar.gz its gzip member starts; 0 in a .tar
+        "offset": "int64",  # of the file's bytes in that member, or in the .tar
     },
     ("path",),
 )
@@ -107,6 +128,16 @@ REJECTED = Table(
         "message": "string",
     },
     ("source", "row", "path", "annotation_id"),
+)
+LOSSES = Table(
+    "losses",
+    {
+        "field": "string",  # what the target format cannot hold
+        "path": "string",
+        "annotation_id": "string",
+        "message": "string",
+    },
+    ("field", "path", "annotation_id"),
 )
 FINDINGS = Table(
     "findings",

@@ -39,6 +39,7 @@ def train_on(
     root: Path,
     params: TrainParams,
     log: Callable[[dict[str, Any]], None] | None = None,
+    cache: Path | None = None,
 ) -> Trained:
     """Train on the train side and its augmented copies, stop on the validation side's loss.
 
@@ -51,13 +52,13 @@ def train_on(
     from datatools.learn.pixels import Examples
     from datatools.learn.training import train_classifier
 
-    pixels, codes = _load_side(dataset, split, "train", root, params.image_size_px)
+    pixels, codes = _load_side(dataset, split, "train", root, params.image_size_px, cache)
     rows = augmented.table[(augmented.table["kind"] == "label") & (augmented.table["annotator"] == CONSENSUS)]
     if len(rows):
-        copies = load_shard_pixels(augmented.shard, list(rows["path"]), params.image_size_px)
+        copies = load_shard_pixels(augmented.shard, list(rows["path"]), params.image_size_px, cache)
         pixels, codes = np.concatenate([pixels, copies]), np.concatenate([codes, _codes(rows["label"], dataset)])
     train = Examples(pixels, codes)
-    val = Examples(*_load_side(dataset, split, "val", root, params.image_size_px))
+    val = Examples(*_load_side(dataset, split, "val", root, params.image_size_px, cache))
     return train_classifier(train, val, len(dataset.classes), params, log)
 
 
@@ -93,7 +94,7 @@ def load_run(folder: Path, params: TrainParams) -> Trained:
 
 
 def predict_side(
-    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, trained: Trained
+    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, trained: Trained, cache: Path | None = None
 ) -> tuple[pd.Series, Prediction]:
     """Return the labels (index path) of a side and what the model says of its images, in the same order.
 
@@ -101,7 +102,7 @@ def predict_side(
     """
     from datatools.learn.training import predict
 
-    pixels, _ = _load_side(dataset, split, side, root, trained.image_size_px)
+    pixels, _ = _load_side(dataset, split, side, root, trained.image_size_px, cache)
     return _labels_of(dataset, split, side), predict(trained, pixels)
 
 
@@ -116,10 +117,12 @@ def _labels_of(dataset: Dataset, split: pd.DataFrame, side: str) -> pd.Series:
 
 
 def _load_side(
-    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, side_px: int
+    dataset: Dataset, split: pd.DataFrame, side: str, root: Path, side_px: int, cache: Path | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     labels = _labels_of(dataset, split, side)
-    return load_pixels(root, list(labels.index), side_px), _codes(labels, dataset)
+    paths = list(labels.index)
+    pixels = load_pixels(root, paths, side_px, sha256=dataset.sha256(paths), cache=cache)
+    return pixels, _codes(labels, dataset)
 
 
 def _codes(labels: pd.Series, dataset: Dataset) -> NDArray[np.int64]:

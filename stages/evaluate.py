@@ -18,7 +18,7 @@ def main(args: Namespace, params: EvaluateParams) -> None:
     dataset = load_dataset(args.dataset)
     split = load_table(args.split / "split.parquet", SPLIT)
     trained = load_run(args.model, load_params(args.params_file, TrainParams))
-    labels, prediction = predict_side(dataset, split, "test", args.raw, trained)
+    labels, prediction = predict_side(dataset, split, "test", args.raw, trained, args.state / "cache")
     result = evaluate(labels, prediction, trained, dataset.classes, params)
     for name, table in result.tables.items():
         save_csv(args.out / name, table)

@@ -1,4 +1,4 @@
-"""Read the annotated image folder, apply the fix records, write the canonical tables."""
+"""Read what was brought, apply the fix records, write the canonical tables."""
 
 import sys
 from argparse import Namespace
@@ -15,10 +15,10 @@ from datatools.store import save_table
 
 @stage("ingest", "raw", "fixes", "out")
 def main(args: Namespace, params: IngestParams) -> None:
-    """Read the annotated image folder, apply the fix records, write the canonical tables."""
+    """Read what was brought, apply the fix records, write the canonical tables."""
     records, broken = load_records(args.fixes)
     with progress("ingest: images") as tick:
-        result = ingest(args.raw, params, records, broken, tick=tick)
+        result = ingest(args.raw, params, records, broken, tick=tick, cache=args.state / "cache")
     save_table(args.out / "rejected.parquet", result.rejected, REJECTED)
     save_table(args.out / "fixes.parquet", result.fixes, FIX_STATUS)
     save_dataset(args.out, result.dataset)

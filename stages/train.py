@@ -20,7 +20,7 @@ def main(args: Namespace, params: TrainParams) -> None:
     table = load_table(args.augmented / "annotations.parquet", AUGMENTED)
     copies = AugmentedImages(args.augmented / "images.tar", table)
     with live_metrics(args.live) as log:
-        trained = train_on(dataset, split, copies, args.raw, params, log)
+        trained = train_on(dataset, split, copies, args.raw, params, log, args.state / "cache")
     record = make_record(dataset, trained, params, args.params_file.parent)
     save_run(args.out, trained, dataset, record)
 

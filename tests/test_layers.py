@@ -22,7 +22,11 @@ from datatools.stage import STATE
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 STAGES = PIPELINE["stages"]
-LIBRARY = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "datatools").rglob("*.py"))
+LIBRARY = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "datatools").rglob("*.py")
+    if "template" not in path.parts  # copies of stages/, for `datatools init`
+)
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "stages").glob("*.py"))
 N_STAGE_LINES = 45
 
@@ -36,7 +40,7 @@ HOMES = {
     "pymongo": ("datatools/review/",),
     "imgaug": ("datatools/augment.py",),
     "cv2": ("datatools/images.py", "datatools/samples/digits.py"),
-    "PIL": ("datatools/images.py",),
+    "PIL": ("datatools/images.py", "datatools/image_sizes.py", "datatools/index_images.py"),
     "imagehash": ("datatools/images.py",),
     "dvclive": ("datatools/live.py",),
     "dvc": (),
@@ -44,6 +48,7 @@ HOMES = {
     "matplotlib": ("datatools/evaluate/pictures.py",),
     "jinja2": ("datatools/report/html.py",),
     "pyarrow": ("datatools/store.py",),
+    "defusedxml": ("datatools/formats/documents.py",),
     "typer": ("datatools/cli.py",),
 }
 # Child processes need an environment; FiftyOne and cuBLAS can be told in no other way.
@@ -95,6 +100,8 @@ def import_closure(file: str) -> set[str]:
         seen.add(here)
         if here == "datatools/checks/runner.py":  # loads the checks by their names
             todo += [known for known in LIBRARY if known.startswith("datatools/checks/")]
+        if here == "datatools/formats/registry.py":
+            todo += [known for known in LIBRARY if known.startswith("datatools/formats/")]
         for module in imports_of(here, types=False):
             if module.split(".")[0] in ("datatools", "stages"):
                 todo += files_of(module)

@@ -30,7 +30,8 @@ def iter_polygons(annotations: pd.DataFrame) -> Iterator[tuple[str, str, int, Po
     """Yield path, annotation id, part number and points of every polygon."""
     rows = annotations.dropna(subset=["mask"])
     for path, annotation_id, text in zip(rows["path"], rows["annotation_id"], rows["mask"], strict=True):
-        for part, points in enumerate(json.loads(text)):
+        mask = json.loads(text)
+        for part, points in enumerate(mask if isinstance(mask, list) else ()):  # run lengths have no points
             yield str(path), str(annotation_id), part, np.asarray(points, dtype=float).reshape(-1, 2)
 
 

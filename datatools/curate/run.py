@@ -94,7 +94,9 @@ def _judge(
         from datatools.learn.pixels import Examples
 
         codes = np.array([dataset.classes.index(label) for label in labels], dtype=np.int64)
-        examples = Examples(load_pixels(root, list(labels.index), train.image_size_px), codes)
+        paths = list(labels.index)
+        pixels = load_pixels(root, paths, train.image_size_px, sha256=dataset.sha256(paths), cache=cache)
+        examples = Examples(pixels, codes)
         known = groups.to_numpy(dtype=object)
         return cross_fit(examples, known, len(dataset.classes), train, params.folds, params.epochs, params.seed, tick)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.dataset import Dataset
-from datatools.images import RGB, UnreadableImageError, draw_shapes, encode_png, load_image
+from datatools.images import RGB, UnreadableImageError, draw_shapes, encode_png
+from datatools.masks import rings_of
+from datatools.raw import open_raw
 from datatools.schema import BOX
 
 SIDE_PX = 192  # a larger image shrinks to this
@@ -26,11 +27,12 @@ Point = list[float]
 def draw_thumbnails(dataset: Dataset, paths: Iterable[str | None], root: Path) -> dict[str, bytes]:
     """Return path -> PNG of 128 to 192 px for each image below `root` that can be read, in the order of `paths`."""
     objects = dict(iter(dataset.objects.groupby("path")))
+    raw = open_raw(root)
     drawn: dict[str, bytes] = {}
     for path in paths:
         if path and path not in drawn and _is_below_root(path):
             try:
-                drawn[path] = encode_png(draw_image(load_image(root / path), objects.get(path)))
+                drawn[path] = encode_png(draw_image(raw.decode(path), objects.get(path)))
             except (UnreadableImageError, ValueError):  # ValueError: a path with a null byte
                 continue
     return drawn
@@ -81,8 +83,8 @@ def _shapes(objects: pd.DataFrame) -> tuple[list[Point], list[list[Point]]]:
 
 def _read_polygons(mask: Any) -> list[list[Point]]:
     try:
-        arrays = [np.asarray(polygon, dtype=float) for polygon in json.loads(mask)]
-    except (TypeError, ValueError, RecursionError):
+        arrays = [np.asarray(polygon, dtype=float) for polygon in rings_of(mask)]
+    except (TypeError, ValueError):
         return []
     return [array.tolist() for array in arrays if array.ndim == 2 and array.shape[1] == 2 and np.isfinite(array).all()]
 

@@ -16,6 +16,7 @@ from datatools.review.load import find_review, load_review
 from datatools.review.mongod import run_mongod
 from datatools.schema import FIX_STATUS, QUEUE
 from datatools.store import load_table
+from datatools.unpack import place_files
 
 
 @contextlib.contextmanager
@@ -26,9 +27,10 @@ def open_review(project: Project, port: int = PORT) -> Iterator[ReviewApp]:
     """
     dataset, queue = load_dataset(project.dataset), load_table(project.queue, QUEUE)
     records, _ = load_records(project.fixes)
+    files = place_files(project.raw, queue["path"].unique(), project.images)
     with run_mongod(project.root):
-        load_review(dataset, queue, project.raw, records, _load_status(project))
-        with open_app(project.root, project.raw, port) as app:
+        load_review(dataset, queue, files, records, _load_status(project))
+        with open_app(project.root, files, port) as app:
             yield app
 
 

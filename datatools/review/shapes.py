@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from datatools.masks import rings_of
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -43,8 +44,8 @@ def _relative_box(row: Mapping[str, Any], width_px: int, height_px: int) -> list
 
 def _relative_polygons(mask: Any, width_px: int, height_px: int) -> list[list[tuple[float, float]]]:
     try:
-        polygons = [[(float(x), float(y)) for x, y in polygon] for polygon in json.loads(mask)]
-    except (TypeError, ValueError, RecursionError):  # no mask, or one that a check speaks of
+        polygons = [[(float(x), float(y)) for x, y in polygon] for polygon in rings_of(mask)]
+    except (TypeError, ValueError):  # no mask, or one that a check speaks of
         return []
     drawn = [points for points in polygons if len(points) > 2 and all(math.isfinite(c) for p in points for c in p)]
     return [[(x / width_px, y / height_px) for x, y in points] for points in drawn]

@@ -23,6 +23,7 @@ from datatools.errors import MissingExtraError
 from datatools.images import RGB, encode_png
 
 NAME = "digits"
+PARAMS = {"ingest.group_column": "writer", "curate.slice_columns": "[background]"}
 SUMMARY = "5,000 real handwritten digits (MNIST, BSD) on textured canvases, three annotators, planted faults"
 SIDE_PX = 64
 ANNOTATORS = ("anna", "ben", "chloe")

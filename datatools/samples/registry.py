@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,16 @@ Make = Callable[[Path, Path, int, int, Callable[[int], None] | None], int]
 
 @dataclass(frozen=True)
 class Sample:
-    """A data set that can be made here: its name, one line about it, how many images it has, and its maker."""
+    """A data set that can be made here: its name, a line about it, number of images, maker, and parameters it needs."""
 
     name: str
     summary: str
     n_images: int
     make: Make
+    params: Mapping[str, str]  # `section.key` -> YAML
 
 
-SAMPLES = {digits.NAME: Sample(digits.NAME, digits.SUMMARY, 5000, digits.make_digits)}
+SAMPLES = {digits.NAME: Sample(digits.NAME, digits.SUMMARY, 5000, digits.make_digits, digits.PARAMS)}
 
 
 def make_sample(

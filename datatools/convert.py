@@ -1,0 +1,108 @@
+"""From one annotation format to another, with a list of what the target cannot hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from datatools.errors import DatatoolsError
+from datatools.formats import AUTO
+from datatools.formats.base import Loss, Row, write_new
+from datatools.formats.registry import load_format
+from datatools.schema import LOSSES, REJECTED
+from datatools.source import check_source, read_source
+from datatools.store import save_csv
+from datatools.tree import Tree, UnreadableFileError, refuse
+
+REPORT = "losses.csv"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion did: counts, what was lost (LOSSES) and what was never read (REJECTED)."""
+
+    formats: tuple[str, ...]
+    n_images: int
+    n_annotations: int
+    losses: pd.DataFrame
+    rejected: pd.DataFrame
+
+
+def convert(
+    tree: Tree, target: Path, to: str, source_format: str = AUTO, tick: Callable[[int], None] | None = None
+) -> Converted:
+    """Write everything in `tree` to the new folder `target` in the format `to`, images included.
+
+    `losses.csv` in it lists what the format cannot hold and what could not be read; there is none where nothing is
+    lost. The folder appears whole or not at all. Raises DatatoolsError when `target` is there, when `to` cannot be written
+    and when nothing could be read.
+    """
+    writer = load_format(to)
+    if writer.save is None:
+        raise DatatoolsError(f"expected a format that can be written. Got {to!r}: choose another one.")
+    if os.path.lexists(target):
+        raise DatatoolsError(f"{target}: expected a folder that is not there yet. Got an existing one: name another.")
+    source = read_source(tree, source_format)
+    content = source.content
+    check_source(tree.root, (*source.images, *content.annotations["path"]), content, source.refused)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        saved = writer.save(content, folder)
+        unread = [
+            row for path in source.images if (row := _copy(tree, path, folder, saved.moved.get(path, path), tick))
+        ]
+        rejected = REJECTED.conform(pd.concat([content.rejected, REJECTED.conform([*source.refused, *unread])]))
+        losses = _list_losses(saved.losses)
+        _save_report(folder / REPORT, losses, rejected)
+        folder.chmod(0o755)
+        os.rename(folder, target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Converted(
+        tuple(source.formats), len(source.images) - len(unread), len(content.annotations), losses, rejected
+    )
+
+
+def count_losses(losses: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """(field, message of the first, how many), the most frequent first."""
+    counts = Counter(losses["field"])
+    first = losses.drop_duplicates("field").set_index("field")["message"]
+    return [(name, str(first[name]), n) for name, n in counts.most_common()]
+
+
+def _copy(tree: Tree, path: str, folder: Path, new: str, tick: Callable[[int], None] | None) -> Row | None:
+    if PurePosixPath(new).is_absolute() or ".." in PurePosixPath(new).parts:
+        raise AssertionError(f"a writer wants to leave the folder: {new}")
+    if tick:
+        tick(1)
+    try:
+        write_new(folder / new, tree.read(path))
+    except UnreadableFileError as error:
+        return refuse(path, "unreadable", str(error))
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DatatoolsError(
+            f"{tree.root}/{path}: expected a name that no other file takes in this format. Got {new}: rename the image."
+        ) from error
+    return None
+
+
+def _list_losses(losses: tuple[Loss, ...]) -> pd.DataFrame:
+    rows = [(loss.field, loss.path, loss.annotation_id, loss.message) for loss in losses]
+    return LOSSES.conform(pd.DataFrame(rows, columns=list(LOSSES.columns)))
+
+
+def _save_report(file: Path, losses: pd.DataFrame, rejected: pd.DataFrame) -> None:
+    unread = rejected.rename(columns={"reason": "field"})[
+        ["field", "path", "annotation_id", "message", "source", "row"]
+    ]
+    if len(losses) or len(unread):
+        save_csv(file, pd.concat([losses.assign(source=pd.NA, row=pd.NA), unread], ignore_index=True))

@@ -1,0 +1,112 @@
+"""The annotation formats by name, recognising them, and reading all that a tree holds into one Content."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from datatools.errors import DatatoolsError
+from datatools.formats import AUTO, NAMES
+from datatools.formats.base import Content, Format, dump_attributes, load_attributes
+from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
+from datatools.tree import Tree
+
+MODULES = {"image_folder": "folders"}  # where the module is not named like the format
+LAST = "image_folder"  # folders are classes only where nothing else says what is in an image
+
+
+@functools.cache
+def load_format(name: str) -> Format:
+    """The format called `name`; raises DatatoolsError that lists the known ones."""
+    if name not in NAMES:
+        raise DatatoolsError(f"expected a format: {', '.join(NAMES)}. Got {name!r}: choose one of these.")
+    module = importlib.import_module(f"datatools.formats.{MODULES.get(name, name)}")
+    formats: Iterable[Format] = vars(module).get("FORMATS") or (module.FORMAT,)
+    return next(item for item in formats if item.name == name)
+
+
+def detect_formats(tree: Tree) -> dict[str, list[str]]:
+    """The annotation files in `tree` by format name; each file belongs to one format."""
+    found: dict[str, list[str]] = {}
+    claimed: set[str] = set()
+    for name in NAMES:
+        if name == LAST and set(found) - {"tables"}:
+            continue
+        files = [path for path in load_format(name).find(tree) if path not in claimed]
+        if files:
+            found[name] = files
+            claimed.update(files)
+    return found
+
+
+def load_content(tree: Tree, format: str = AUTO) -> tuple[Content, dict[str, list[str]]]:
+    """Read every annotation file of `tree`; returns the content and which files were read as what.
+
+    With a named `format`, only that one and the tables beside it are read. Raises DatatoolsError for an unknown name,
+    and where a format is named and no file of it is there.
+    """
+    if format == AUTO:
+        found = detect_formats(tree)
+    else:
+        found = {name: files for name in dict.fromkeys(("tables", format)) if (files := load_format(name).find(tree))}
+        if format not in found:
+            raise DatatoolsError(
+                f"{tree.root}: expected files of the format {format!r}. Got none: name another format, or auto."
+            )
+    contents: list[Content] = []
+    for name, files in list(found.items()):
+        if name == LAST and any(len(content.annotations) for content in contents):
+            del found[name]
+            continue
+        contents.append(load_format(name).load(tree, files))
+    merged = merge_contents(contents)
+    listed = contents[0].classes if "tables" in found else ()  # classes.txt has the word
+    return (replace(merged, classes=listed) if listed else merged), found
+
+
+def merge_contents(contents: Sequence[Content]) -> Content:
+    """One content of several: what two say of one image is put together, the first to speak has the word.
+
+    A second annotation of the same id goes to `rejected`.
+    """
+    if len(contents) < 2:
+        return contents[0] if contents else Content()
+    rows = pd.concat([content.annotations for content in contents], ignore_index=True)
+    again = rows["annotation_id"].duplicated()
+    repeated = rows.loc[again, ["source", "path", "annotation_id"]].assign(
+        reason="repeated_id", message="this annotation id is used by another file already; the first one stays"
+    )
+    return Content(
+        _merge_records([content.records for content in contents if len(content.records)]),
+        ANNOTATIONS.conform(rows[~again]),
+        tuple(dict.fromkeys(name for content in contents for name in content.classes)),
+        REJECTED.conform(pd.concat([*(content.rejected for content in contents), repeated], ignore_index=True)),
+        frozenset(path for content in contents for path in content.files),
+        {key: value for content in reversed(contents) for key, value in content.extras.items()},
+    )
+
+
+def _merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if not tables:
+        return RECORDS.empty()
+    if len(tables) == 1:
+        return tables[0]
+    joined = pd.concat(tables, ignore_index=True)
+    if not joined["path"].duplicated().any():
+        return RECORDS.conform(joined)
+    first = joined.groupby("path", sort=True).first()  # the first value that is not null
+    for name in ("metadata", "attributes"):
+        first[name] = joined.groupby("path", sort=True)[name].agg(_join_objects)
+    return RECORDS.conform(first.reset_index())
+
+
+def _join_objects(texts: Iterable[Any]) -> str | None:
+    objects: list[Mapping[str, Any]] = [load_attributes(text) for text in texts if not pd.isna(text)]
+    if not objects:
+        return None
+    return dump_attributes({key: value for item in reversed(objects) for key, value in item.items()})

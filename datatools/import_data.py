@@ -1,0 +1,216 @@
+"""Bringing data into a project: packed, append-only, and only what is new or changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datatools.batches import Batch, BatchWriter, Merged, merge_batches, to_packed
+from datatools.dataset import label_id
+from datatools.errors import DatatoolsError
+from datatools.formats import AUTO
+from datatools.formats.base import Content, Row
+from datatools.packed import INSIDE, among
+from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, Table
+from datatools.shards import SMALL, write_shards
+from datatools.source import Source, check_source, read_source
+from datatools.tree import Tree, UnreadableFileError, refuse
+
+Tick = Callable[[int], None]
+OF_AN_ID = ("annotation_id", "path", "kind", "annotator")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import added: the batch's folder (None where nothing was new) and counts."""
+
+    batch: Path | None
+    formats: tuple[str, ...]
+    n_images: int  # new or changed
+    n_images_known: int
+    n_annotations: int  # new or changed
+    n_removed: int  # images and annotations that the source no longer has
+    rejected: pd.DataFrame
+
+
+def import_data(
+    tree: Tree,
+    root: Path,
+    name: str,
+    format: str = AUTO,
+    into: str = "",
+    mirror: bool = False,
+    tick: Tick | None = None,
+) -> Imported:
+    """Bring everything in `tree` to the data root as one more batch; `tree` itself is left as it is.
+
+    `name` stands for the source. A later import of the same name adds and replaces: for every image that it speaks of, its
+    annotations take the place of those that this name brought before. With `mirror`, images and annotations that the source
+    no longer has are taken away, too. `into` puts all paths below a folder. Raises DatatoolsError when there is nothing to
+    import and when an image of another source has the same path and other bytes.
+    """
+    if into and not INSIDE.fullmatch(into):
+        raise DatatoolsError(
+            f"expected a folder below the data root to import into. Got {into!r}: name one, as in a/b."
+        )
+    source = _below(read_source(tree, format), into)
+    check_source(tree.root, source.images, source.content, source.refused)
+    with BatchWriter(root, name) as writer:
+        before = merge_batches(root)
+        unread: list[Row] = []
+        files = _new_files(source, into, before, name, unread, tick)
+        images = to_packed(write_shards(writer.path, files, _mean_bytes(source, into) < SMALL))
+        rejected = REJECTED.conform(
+            pd.concat([source.content.rejected, REJECTED.conform([*source.refused, *unread])], ignore_index=True)
+        )
+        batch = _new_batch(source, images, rejected, before, name, mirror)
+        return Imported(
+            writer.finish(batch) if _is_new(batch, before) else None,
+            tuple(source.formats),
+            len(images),
+            len(source.images) - len(images) - len(unread),
+            len(batch.content.annotations),
+            len(batch.removed_paths) + len(batch.removed_ids),
+            rejected,
+        )
+
+
+def _below(source: Source, into: str) -> Source:
+    """The source with all paths below the folder `into`; the names of its own files stay as they are."""
+    if not into:
+        return source
+    tables = {name: getattr(source.content, name) for name in ("records", "annotations", "rejected")}
+    moved = {name: table.assign(path=f"{into}/" + table["path"]) for name, table in tables.items()}
+    refused = tuple({**row, "path": f"{into}/{row['path']}"} for row in source.refused)
+    images = tuple(f"{into}/{path}" for path in source.images)
+    return replace(source, images=images, content=replace(source.content, **moved), refused=refused)
+
+
+def _new_files(
+    source: Source, into: str, before: Merged, name: str, unread: list[Row], tick: Tick | None
+) -> Iterator[tuple[str, bytes]]:
+    """Images that are not there yet, or are there with other bytes."""
+    known = dict(zip(before.images["path"], before.images["sha256"], strict=True))
+    for path in source.images:
+        own = path[len(into) + 1 :] if into else path
+        try:
+            data = source.tree.read(own)
+        except UnreadableFileError as error:
+            unread.append({**refuse(own, "unreadable", str(error)), "path": path})
+            continue
+        finally:
+            if tick:
+                tick(1)
+        if path not in known:
+            yield path, data
+        elif known[path] != hashlib.sha256(data).hexdigest():
+            if before.image_source[path] != name:
+                raise DatatoolsError(
+                    f"{path}: expected an image that is new, or that {name!r} brought. Got other bytes than those from "
+                    f"{before.image_source[path]!r}: add --into FOLDER, or --name {before.image_source[path]} to replace it."
+                )
+            yield path, data
+
+
+def _mean_bytes(source: Source, into: str) -> float:
+    sizes = [source.tree.sizes[path[len(into) + 1 :] if into else path] for path in source.images]
+    return sum(sizes) / max(1, len(sizes))
+
+
+def _new_batch(
+    source: Source, images: pd.DataFrame, rejected: pd.DataFrame, before: Merged, name: str, mirror: bool
+) -> Batch:
+    """What is new or changed against what this source said before, and with `mirror` all that it no longer says."""
+    old = before.said.get(name, Content())
+    content = _with_own_ids(source.content, before, name)
+    ids, paths = set(content.annotations["annotation_id"].tolist()), set(content.records["path"].tolist())
+    gone = old.annotations[~among(old.annotations["annotation_id"], ids)]
+    if not mirror:
+        gone = gone[among(gone["path"], paths.union(source.images, content.annotations["path"].tolist()))]
+    changes = replace(
+        content,
+        annotations=_changed(content.annotations, old.annotations, "annotation_id", ANNOTATIONS),
+        records=_changed(content.records, old.records, "path", RECORDS),
+        classes=content.classes if mirror else tuple(dict.fromkeys((*old.classes, *content.classes))),
+        extras=_as_saved(content.extras if mirror else {**old.extras, **content.extras}),
+        rejected=rejected if mirror else _with_older(rejected, old.rejected, source),
+    )
+    return Batch(
+        name,
+        "+".join(source.formats) or "images",
+        changes,
+        images,
+        removed_paths=_gone(source, before, name) if mirror else (),
+        removed_records=tuple(sorted(set(old.records["path"]).difference(paths))) if mirror else (),
+        removed_ids=tuple(sorted(gone["annotation_id"])),
+    )
+
+
+def _with_own_ids(content: Content, before: Merged, name: str) -> Content:
+    """Ids that another source uses get this source's name in front, then and in all its later imports.
+
+    So do the annotators of whole-image labels: two sources that label one image are two raters.
+    """
+    if not set(before.said) - {name}:
+        return content
+    rows = content.annotations
+    given, owner = set(rows["annotation_id"]), before.source_of
+    ids: list[str] = []
+    annotators: list[Any] = []
+    for key, path, kind, annotator in zip(*(rows[column] for column in OF_AN_ID), strict=True):
+        rater = f"{name}:{annotator}" if kind == "label" and isinstance(annotator, str) else annotator
+        other = (
+            label_id(path, rater) if rater is not annotator and key == label_id(path, annotator) else f"{name}:{key}"
+        )
+        if owner.get(key, name) == name and (owner.get(other) != name or other in given):
+            ids.append(key)
+            annotators.append(annotator)
+            continue
+        while other in given or owner.get(other, name) != name:
+            other = f"{name}:{other}"
+        given.add(other)
+        ids.append(other)
+        annotators.append(rater)
+    return replace(content, annotations=ANNOTATIONS.conform(rows.assign(annotation_id=ids, annotator=annotators)))
+
+
+def _with_older(rejected: pd.DataFrame, older: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Also what was rejected of files that the source does not have this time."""
+    seen = {*source.tree.sizes, *(row["source"] for row in source.refused)}
+    return REJECTED.conform(pd.concat([older[~among(older["source"], seen)], rejected]).drop_duplicates())
+
+
+def _changed(new: pd.DataFrame, old: pd.DataFrame, key: str, table: Table) -> pd.DataFrame:
+    """Rows of `new` that `old` does not have in this very form."""
+    if not len(old):
+        return new
+    before = old.set_index(key).reindex(new[key]).reset_index()[list(table.columns)]
+    same = (new.eq(before) | (new.isna() & before.isna())).fillna(False).all(axis=1)
+    return new[~same.to_numpy(bool)].reset_index(drop=True)
+
+
+def _gone(source: Source, before: Merged, name: str) -> tuple[str, ...]:
+    own = {path for path, brought_by in before.image_source.items() if brought_by == name}
+    return tuple(sorted(own.difference(source.images)))
+
+
+def _as_saved(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """As batch.json will give it back: lists for tuples, texts for keys."""
+    return json.loads(json.dumps(extras))
+
+
+def _is_new(batch: Batch, before: Merged) -> bool:
+    """Whether the batch changes anything."""
+    old, new = before.said.get(batch.source, Content()), batch.content
+    parts = (batch.images, new.records, new.annotations, batch.removed_paths, batch.removed_records, batch.removed_ids)
+    return (
+        any(map(len, parts))
+        or (old.classes, old.extras) != (new.classes, new.extras)
+        or not old.rejected.equals(new.rejected)
+    )

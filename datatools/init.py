@@ -1,0 +1,179 @@
+"""Starting a project of one's own: a pipeline around the installed library, in an empty folder or a Git repository."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datatools.errors import DatatoolsError
+from datatools.formats import AUTO
+from datatools.image_sizes import read_size
+from datatools.images import UnreadableImageError
+from datatools.import_data import Imported, import_data
+from datatools.project import Project
+from datatools.raw import open_raw
+from datatools.samples.registry import SAMPLES, make_sample
+from datatools.tree import Tree, UnreadableFileError
+
+TEMPLATE = Path(__file__).parent / "template"
+LINES = {  # file -> lines that a project needs; they are added to what is there
+    ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/"),
+    ".gitignore": ("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
+    ".gitattributes": ("data/fixes/*.jsonl merge=union -text", "*.parquet binary"),
+}
+SIZES_PX = (32, 64, 96)  # what a first model is trained at: no larger than the images, small enough for a laptop
+LOOKED_AT = 200  # images that say how large images are
+
+
+@dataclass(frozen=True)
+class Started:
+    """What `init` did: files written, files that were there already, and what was imported."""
+
+    project: Project
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    imported: Imported | None = None
+    n_sample: int = 0
+    hints: Sequence[str] = field(default=())
+
+
+def init_project(
+    folder: Path,
+    source: Tree | None = None,
+    name: str = "",
+    format: str = AUTO,
+    sample: str | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> Started:
+    """Make `folder` a project; import `source` under `name`, or lay out a sample, if one is given.
+
+    Files that are there stay as they are; to `.gitignore`, `.dvcignore` and `.gitattributes` missing lines are added.
+    Raises DatatoolsError, before anything is written, when another pipeline is there, when the data root has files and data
+    is to be brought, when `sample` is unknown, and when Git is missing.
+    """
+    if sample is not None and sample not in SAMPLES:
+        raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {sample!r} instead.")
+    _check_free(folder, bring_data=source is not None or sample is not None)
+    folder.mkdir(parents=True, exist_ok=True)
+    _start_git_and_dvc(folder)
+    written, kept = _copy_template(folder)
+    project = Project(folder)
+    imported, n_sample = None, 0
+    if source is not None:
+        imported = import_data(source, project.raw, name, format, tick=tick)
+        settings = {"train.image_size_px": str(_choose_size(project.raw))}
+    elif sample is not None:
+        n_sample = make_sample(sample, project.raw, project.answer_key, tick=tick)
+        settings = dict(SAMPLES[sample].params)
+    else:
+        settings = {}
+    if "params.yaml" in written:
+        file = folder / "params.yaml"
+        file.write_text(set_params(file.read_text(encoding="utf-8"), settings), encoding="utf-8", newline="\n")
+    if project.raw.exists():
+        run(folder, sys.executable, "-m", "dvc", "add", "--quiet", "data/raw")
+    return Started(project, tuple(written), tuple(kept), imported, n_sample)
+
+
+def set_params(text: str, settings: Mapping[str, str]) -> str:
+    """The text of a params.yaml with the values of `section.key` replaced, comments and all else as they are."""
+    for name, value in settings.items():
+        section, key = name.split(".")
+        pattern = re.compile(rf"(^{section}:\n(?:[ #].*\n|\n)*?  {key}:) [^#\n]*?( *#.*)?$", re.MULTILINE)
+        text, n = pattern.subn(lambda match, value=value: f"{match[1]} {value}{match[2] or ''}", text, count=1)  # type: ignore[misc]
+        assert n == 1, f"the template has no {name}"
+    return text
+
+
+def run(folder: Path, *command: str) -> None:
+    """Run a command in `folder`; raises DatatoolsError with its last line when it fails or is not there."""
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise DatatoolsError(f"expected the command {command[0]!r}. Got none on this machine: install it.") from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout).strip().splitlines()
+        raise DatatoolsError(
+            f"{' '.join(command)}: expected exit code 0. Got {error.returncode}: {said[-1] if said else 'no message'}."
+        ) from error
+
+
+def _template_files() -> list[str]:
+    files = [path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix in (".py", ".yaml")]
+    return sorted(path.relative_to(TEMPLATE).as_posix() for path in files)
+
+
+def _check_free(folder: Path, bring_data: bool) -> None:
+    """Raise DatatoolsError where init would have to overwrite something, or could not use it."""
+    if folder.exists() and not folder.is_dir():
+        raise DatatoolsError(f"{folder}: expected a folder or nothing. Got a file: name another folder.")
+    pipeline = folder / "dvc.yaml"
+    if pipeline.exists() and pipeline.read_bytes() != (TEMPLATE / "dvc.yaml").read_bytes():
+        raise DatatoolsError(
+            f"{pipeline}: expected none, or the one that init writes. Got another pipeline: start in a folder of its own."
+        )
+    raw = Project(folder).raw
+    if bring_data and raw.exists() and any(raw.iterdir()):
+        raise DatatoolsError(f"{raw}: expected an empty or missing folder. Got files: use `datatools import` instead.")
+    if shutil.which("git") is None:
+        raise DatatoolsError("expected the command 'git'. Got none on this machine: install it.")
+
+
+def _start_git_and_dvc(folder: Path) -> None:
+    inside = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True)
+    if inside.returncode != 0:
+        run(folder, "git", "init", "--quiet")
+    if not (folder / ".dvc").exists():
+        at_top = inside.returncode != 0 or Path(inside.stdout.strip()).resolve() == folder.resolve()
+        dvc = (sys.executable, "-m", "dvc")
+        run(folder, *dvc, "init", "--quiet", *(() if at_top else ("--subdir",)))
+        run(folder, *dvc, "config", "core.analytics", "false")
+
+
+def _copy_template(folder: Path) -> tuple[list[str], list[str]]:
+    """Write what is missing; returns the files written and those kept."""
+    written, kept = [], []
+    for name in _template_files():
+        target = folder / name
+        if target.exists():
+            kept.append(name)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(TEMPLATE / name, target)
+        written.append(name)
+    for name, lines in LINES.items():
+        if _add_lines(folder / name, lines):
+            written.append(name)
+    keep = folder / "data" / "fixes" / ".gitkeep"
+    if not keep.exists():
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        keep.touch()
+        written.append("data/fixes/.gitkeep")
+    return written, kept
+
+
+def _add_lines(file: Path, lines: Sequence[str]) -> bool:
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    missing = [line for line in lines if line not in text.splitlines()]
+    if missing:
+        start = text if not text or text.endswith("\n") else text + "\n"
+        file.write_text(start + "\n".join(missing) + "\n", encoding="utf-8", newline="\n")
+    return bool(missing)
+
+
+def _choose_size(root: Path) -> int:
+    """The largest of SIZES_PX that the middle one of the first images still fills, for a first model."""
+    raw = open_raw(root)
+    sides: list[int] = []
+    for path in raw.packed_paths()[:LOOKED_AT]:
+        try:
+            sides.append(min(read_size(raw.read(path))))
+        except (UnreadableImageError, UnreadableFileError):
+            continue
+    middle = sorted(sides)[len(sides) // 2] if sides else 0
+    return max([size for size in SIZES_PX if size <= middle], default=SIZES_PX[0])

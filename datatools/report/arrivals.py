@@ -1,0 +1,68 @@
+"""What init, import and convert say at the end: counts, what was left out, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from datatools.convert import REPORT, Converted, count_losses
+from datatools.import_data import Imported
+from datatools.init import Started
+from datatools.report.words import count, plural, visible
+
+SHOWN = 5
+
+
+def to_started_lines(started: Started, folder: Path) -> Iterator[str]:
+    """Lines about a project that was started."""
+    written = [name for name in started.written if "/" not in name]
+    yield f"wrote {', '.join(written) or 'nothing new'} and {len(started.written) - len(written)} files below them"
+    if started.kept:
+        yield f"kept as they were: {', '.join(started.kept)}"
+    if started.imported:
+        yield from to_import_lines(started.imported, started.project.root, add=False)
+    if started.n_sample:
+        yield f"{count(started.n_sample)} images of the sample in data/raw"
+    change = "" if folder == Path(".") else f"cd {folder} && "
+    yield f"next: {change}dvc repro && datatools summary"
+
+
+def to_import_lines(done: Imported, root: Path, add: bool = True) -> Iterator[str]:
+    """Lines about an import."""
+    formats = ", ".join(done.formats) or "images without annotations"
+    yield f"read as {formats}"
+    if done.batch is None:
+        yield "nothing is new: data/raw stays as it is"
+    else:
+        yield (
+            f"{plural(done.n_images, 'new or changed image')}, {plural(done.n_annotations, 'new or changed annotation')}, "
+            f"{count(done.n_removed)} taken away -> {done.batch.relative_to(root).as_posix()}"
+        )
+    yield from _rejected_lines(done.rejected)
+    if add and done.batch is not None:
+        yield "next: dvc add data/raw && dvc repro"
+
+
+def to_convert_lines(done: Converted, target: Path) -> Iterator[str]:
+    """Lines about a conversion."""
+    yield (
+        f"{', '.join(done.formats) or 'images'} -> {target}: {plural(done.n_images, 'image')}, "
+        f"{plural(done.n_annotations, 'annotation')}"
+    )
+    for name, message, n in count_losses(done.losses)[:SHOWN]:
+        yield f"lost: {visible(name)} ({count(n)}): {visible(message)}"
+    yield from _rejected_lines(done.rejected)
+    if len(done.losses) or len(done.rejected):
+        yield f"every loss is listed in {target / REPORT}"
+    else:
+        yield "nothing was lost"
+
+
+def _rejected_lines(rejected: pd.DataFrame) -> Iterator[str]:
+    for reason, rows in rejected.groupby("reason", sort=True):
+        first = rows.iloc[0]
+        row = "" if pd.isna(first["row"]) else f":{first['row']}"
+        more = f" and {count(len(rows) - 1)} more" if len(rows) > 1 else ""
+        yield f"left out, {reason}: {visible(first['source'])}{row}: {visible(first['message'])}{more}"

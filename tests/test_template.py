@@ -1,0 +1,99 @@
+"""The files that `datatools init` writes are those of this repository: `python -m tests.test_template` makes them again."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from datatools.init import TEMPLATE, set_params
+from datatools.params import SECTIONS, load_params
+from datatools.samples.registry import SAMPLES
+
+REPO = Path(__file__).parents[1]
+OWN = {"ingest.group_column": '""', "curate.slice_columns": "[]"}  # the default sample's, nobody else's
+LIBRARY = """\
+stages:
+  library:
+    desc: What the installed datatools is; each stage depends on its own line
+    cmd: python -m datatools.library data/library.json
+    always_changed: true
+    outs:
+      - data/library.json:
+          cache: false
+          persist: true
+
+"""
+
+
+def make_files() -> dict[str, str]:
+    """Every file of the template, by name."""
+    pipeline = (REPO / "dvc.yaml").read_text()
+    files = {f"stages/{path.name}": path.read_text() for path in sorted((REPO / "stages").glob("*.py"))}
+    files["dvc.yaml"] = make_pipeline(pipeline)
+    files["params.yaml"] = set_params((REPO / "params.yaml").read_text(), OWN)
+    files["modules.json"] = json.dumps(list_modules(pipeline), indent=1) + "\n"
+    return files
+
+
+def make_pipeline(text: str) -> str:
+    """dvc.yaml for a project whose library is installed: the library's digests instead of its files."""
+    text = re.sub(r"^      - datatools/.*\n", "", text, flags=re.MULTILINE)
+    text = text.replace("stages:\n", LIBRARY, 1).replace(
+        "library module it\n# depends on has changed (tests/test_layers.py compares these lists with what each stage imports).",
+        "part of the\n# installed datatools that it uses has changed.",
+    )
+    parts = re.split(r"(?m)^(?=  \w+:\n    desc:)", text)
+    return "".join(_with_digest(part) for part in parts)
+
+
+def _with_digest(part: str) -> str:
+    name = part.split(":")[0].strip()
+    own = "    outs:\n      - data/library.json"
+    if own in part:
+        return part
+    return part.replace("    outs:\n", f"      - data/library.json:\n          - stages.{name}\n    outs:\n", 1)
+
+
+def list_modules(pipeline: str) -> dict[str, list[str]]:
+    """Stage -> the files and folders of the library that it depends on."""
+    stages = yaml.safe_load(pipeline)["stages"]
+    names = {stage: [dep for dep in body["deps"] if dep.startswith("datatools/")] for stage, body in stages.items()}
+    return {stage: [dep.removeprefix("datatools/") for dep in deps] for stage, deps in names.items()}
+
+
+def test_the_template_is_what_this_repository_has():
+    made = make_files()
+    there = {
+        path.relative_to(TEMPLATE).as_posix(): path.read_text()
+        for path in TEMPLATE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert there == made, "run `python -m tests.test_template`"
+
+
+def test_every_stage_of_the_template_depends_on_its_part_of_the_library_and_on_no_file_of_it():
+    stages = yaml.safe_load((TEMPLATE / "dvc.yaml").read_text())["stages"]
+    ours = yaml.safe_load((REPO / "dvc.yaml").read_text())["stages"]
+    assert list(stages) == ["library", *ours]
+    for name, stage in ours.items():
+        own = stages[name]
+        assert own["cmd"] == stage["cmd"] and own["outs"] == stage["outs"]
+        assert own["params"] == [*stage["params"], {"data/library.json": [f"stages.{name}"]}]
+        assert own["deps"] == [dep for dep in stage["deps"] if not dep.startswith("datatools/")]
+
+
+def test_the_template_has_no_settings_of_the_sample_and_the_sample_brings_its_own(tmp_path: Path):
+    text = (TEMPLATE / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(set_params(text, SAMPLES["digits"].params))
+    for section in SECTIONS.values():
+        assert load_params(tmp_path / "params.yaml", section) == load_params(REPO / "params.yaml", section)
+    assert load_params(TEMPLATE / "params.yaml", SECTIONS["ingest"]).group_column == ""
+
+
+if __name__ == "__main__":
+    for name, text in make_files().items():
+        (TEMPLATE / name).parent.mkdir(parents=True, exist_ok=True)
+        (TEMPLATE / name).write_text(text)
