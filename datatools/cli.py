@@ -112,11 +112,14 @@ def convert(
 
 
 @app.command()
-def formats() -> None:
-    """List the annotation formats."""
+def formats(name: Annotated[Optional[str], typer.Argument(help="Print the page of this one.")] = None) -> None:
+    """List the annotation formats, or print the page of one: layout, pixel convention, what is kept where."""
     from datatools.formats import NAMES
-    from datatools.formats.registry import load_format
+    from datatools.formats.registry import describe_format, load_format
 
+    if name:
+        typer.echo(describe_format(name))
+        return
     for name in NAMES:
         typer.echo(f"{name:<13}  {load_format(name).title}")
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
-from datatools.formats.base import Loss, Row, write_new
+from datatools.formats.base import Content, Loss, Row, write_new
 from datatools.formats.registry import load_format
-from datatools.schema import LOSSES, REJECTED
-from datatools.source import check_source, read_source
+from datatools.image_sizes import read_size
+from datatools.images import UnreadableImageError
+from datatools.schema import LOSSES, RECORDS, REJECTED
+from datatools.source import Source, check_source, read_source
 from datatools.store import save_csv
 from datatools.tree import Tree, UnreadableFileError, refuse
 
 REPORT = "losses.csv"
+RELATIVE = ("label_studio", "yolo")  # their coordinates are shares of the image's size
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,13 @@ def convert(
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
+        content, resized = _with_true_sizes(tree, source, content) if to in RELATIVE else (content, [])
         saved = writer.save(content, folder)
         unread = [
             row for path in source.images if (row := _copy(tree, path, folder, saved.moved.get(path, path), tick))
         ]
         rejected = REJECTED.conform(pd.concat([content.rejected, REJECTED.conform([*source.refused, *unread])]))
-        losses = _list_losses(saved.losses)
+        losses = _list_losses((*saved.losses, *resized))
         _save_report(folder / REPORT, losses, rejected)
         folder.chmod(0o755)
         os.rename(folder, target)
@@ -77,6 +82,27 @@ def count_losses(losses: pd.DataFrame) -> list[tuple[str, str, int]]:
     counts = Counter(losses["field"])
     first = losses.drop_duplicates("field").set_index("field")["message"]
     return [(name, str(first[name]), n) for name, n in counts.most_common()]
+
+
+def _with_true_sizes(tree: Tree, source: Source, content: Content) -> tuple[Content, list[Loss]]:
+    """The content with the size of each image as the image itself has it, and a loss where the file said another one."""
+    declared = content.records.set_index("path")
+    sizes: dict[str, tuple[int, int]] = {}
+    for path in source.images:
+        with contextlib.suppress(UnreadableFileError, UnreadableImageError):
+            sizes[path] = read_size(tree.read(path))
+    records = declared.reindex(declared.index.union(list(sizes))).rename_axis("path")
+    said = list(zip(records.index, records["width_px"], records["height_px"], strict=True))
+    losses = [
+        Loss(
+            "width_px", path, "", f"the file says {width} x {height}, the image is {sizes[path][0]} x {sizes[path][1]}"
+        )
+        for path, width, height in said
+        if path in sizes and pd.notna(width) and pd.notna(height) and (width, height) != sizes[path]
+    ]
+    records["width_px"] = [sizes.get(path, (width,))[0] for path, width, _ in said]
+    records["height_px"] = [sizes[path][1] if path in sizes else height for path, _, height in said]
+    return replace(content, records=RECORDS.conform(records.reset_index())), losses
 
 
 def _copy(tree: Tree, path: str, folder: Path, new: str, tick: Callable[[int], None] | None) -> Row | None:

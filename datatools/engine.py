@@ -18,7 +18,7 @@ from datatools.errors import DatatoolsError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-FEW = 64  # below this, starting processes costs more than it saves
+FEW = 32  # below this, starting processes costs more than it saves
 CHUNK, LARGEST_CHUNK = 4, 512  # items that a process gets at first, and at most, at a time
 CHUNK_SECONDS = 0.05  # what a chunk should take: long against sending it, short against waiting for the last one
 IN_FLIGHT = 4  # chunks a process that are sent and not yet given out, so that memory does not grow with `items`

@@ -41,7 +41,7 @@ SCALED_PX = 112  # short side that the facts of a large image are taken at, or m
 GRID_PX = 64  # hash and measures look at no more than 64 x 64 pixels
 PHASH_SIDE = 16  # 16 x 16 low frequencies of the DCT: a 256-bit hash
 DIGITS = 6  # measures are rounded, so that they are the same on every machine
-PILLOW_ERRORS = (  # what Pillow raises on hostile bytes; only calls of Pillow stand in that `try`
+PILLOW_ERRORS = (  # what Pillow can raise on hostile bytes
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -240,8 +240,6 @@ def _check_size(image: Image.Image, data: bytes) -> None:
     """Refuse, before it is decoded, what would take too much memory or time."""
     width_px, height_px = image.size
     n_pixels = width_px * height_px
-    if not n_pixels:
-        raise UnreadableImageError(f"{width_px} x {height_px} pixels are no image")
     if n_pixels > MAX_PIXELS:
         raise UnreadableImageError(f"{width_px} x {height_px} pixels are more than {MAX_PIXELS}")
     if image.format == "TIFF" and _tiff_tag(image, _TILE_WIDTH, 0) * _tiff_tag(image, _TILE_LENGTH, 0) > MAX_PIXELS:
@@ -317,7 +315,7 @@ def _measure(pictures: Sequence[Image.Image]) -> list[_Measures]:
         [_hash_frequencies(array) for array in arrays],
         [_is_grey(value) for value in values],
         [_brightness_percentiles(value, (5, 99)) for value in values],
-        [round(sample.entropy(), DIGITS) for sample in samples],
+        [max(0.0, round(sample.entropy(), DIGITS)) for sample in samples],  # no -0.0
         [round(_edge_std(array), DIGITS) for array in small],
         [round(_histogram_std(array), DIGITS) for array in small],
         strict=True,

@@ -192,7 +192,8 @@ def _changed(new: pd.DataFrame, old: pd.DataFrame, key: str, table: Table) -> pd
         return new
     before = old.set_index(key).reindex(new[key]).reset_index()[list(table.columns)]
     same = (new.eq(before) | (new.isna() & before.isna())).fillna(False).all(axis=1)
-    return new[~same.to_numpy(bool)].reset_index(drop=True)
+    is_there = among(new[key], set(old[key].tolist()))
+    return new[~(same.to_numpy(bool) & is_there)].reset_index(drop=True)
 
 
 def _gone(source: Source, before: Merged, name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Index masks: images whose pixel values are numbers of classes or objects and no colours.
+"""Index masks: PNG files whose pixel values are numbers of classes or objects and no colours.
 
-The same formats, the same pixel limit and the same EXIF rule as for images (datatools/images.py); but nothing is
-converted: a palette image gives its indices, grey its values, 8 or 16 bits deep.
+The same pixel limit and the same EXIF rule as for images (datatools/images.py), but nothing is converted: a palette
+gives its indices, grey its values, 8 or 16 bits deep. Only PNG: JPEG changes values.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from datatools.errors import DatatoolsError
-from datatools.images import FORMATS, MAX_PIXELS, UnreadableImageError
+from datatools.images import FORMATS, MAX_PIXELS, PILLOW_ERRORS, UnreadableImageError
 
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16L", "I;16B")
-ORIENTATION = 0x0112  # EXIF tag
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
 PNG_EXIF = (b"eXIf", b"Raw profile", b"XML:com.adobe.xmp")
 NOTE = "datatools"  # keyword of the PNG text chunk that keeps what pixels cannot hold
 
@@ -48,10 +48,11 @@ def decode_color_mask(data: bytes) -> NDArray[np.uint8]:
 
 def read_size_wh(data: bytes) -> tuple[int, int]:
     """Width and height in pixels after EXIF orientation, from the header alone; raises UnreadableImageError."""
-    with _reading():
-        image = _open_header(data)
-        may_turn = image.format != "PNG" or any(mark in data for mark in PNG_EXIF)  # getexif decodes a whole PNG
-        turned = may_turn and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+    with _reading("no image that is read"):
+        image = _open_header(data, FORMATS)
+        # getexif() decodes a whole PNG; Pillow turns the size of a TIFF itself
+        may_turn = image.format != "TIFF" and (image.format != "PNG" or any(mark in data for mark in PNG_EXIF))
+        turned = may_turn and image.getexif().get(ORIENTATION) in SIDEWAYS
         return (image.height, image.width) if turned else (image.width, image.height)
 
 
@@ -128,37 +129,28 @@ def label_colors(count: int) -> list[tuple[int, int, int]]:
 
 
 def _open(data: bytes) -> Image.Image:
-    with _reading():
-        image = _open_header(data)
+    with _reading("no PNG"):
+        image = _open_header(data, ("PNG",))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return image
 
 
-def _open_header(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+def _open_header(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=formats)
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableImageError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}")
     return image
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def _reading(what: str) -> Iterator[None]:
     """Everything that Pillow raises for bad bytes becomes UnreadableImageError."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS speaks
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore")  # of broken metadata, and of size, of which MAX_PIXELS speaks
         try:
             yield
         except UnidentifiedImageError as error:
-            raise UnreadableImageError(f"not one of {', '.join(FORMATS)}") from error
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            EOFError,
-            IndexError,
-            OverflowError,
-            Image.DecompressionBombError,
-        ) as error:
-            raise UnreadableImageError(str(error) or type(error).__name__) from error
+            raise UnreadableImageError(what) from error
+        except PILLOW_ERRORS as error:
+            raise UnreadableImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error

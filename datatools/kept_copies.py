@@ -46,7 +46,7 @@ class KeptCopies:
             kept = self._known[key]
             members = [(member[0], reader.read(Member(*member))) for member in kept["members"]]
             return Copies(members, kept["sizes"], kept["rows"], kept["reasons"])
-        except (UnreadableFileError, KeyError, TypeError):
+        except (UnreadableFileError, LookupError, TypeError):
             return None
 
     def replace(self, copies: Mapping[str, Copies], members: list[Member]) -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from datatools.cache import load_or_compute
+from datatools.cache import KeptValues, load_or_compute
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -56,3 +61,112 @@ def test_a_pickle_is_never_loaded(tmp_path: Path):
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.testing.assert_array_equal(load_or_compute(tmp_path, ("x",), compute), VALUES)
     assert compute.n_runs == 2
+
+
+# ---- values by key
+
+FACTS = {
+    f"{number:064x}": {"width_px": number, "phash": "ab" * 16, "scores": [0.1 + 0.2, -0.0]} for number in range(40)
+}
+
+
+def test_values_come_back_as_they_went_whatever_kind_lies_beside_them(tmp_path: Path):
+    kept = KeptValues(tmp_path / "state" / "x.sqlite", "facts 1")
+    assert kept.load() == {}
+    kept.add(FACTS)
+    KeptValues(tmp_path / "state" / "x.sqlite", "facts 2").add({"k": "why not"})
+    assert KeptValues(tmp_path / "state" / "x.sqlite", "facts 1").load() == FACTS
+    assert KeptValues(tmp_path / "state" / "x.sqlite", "facts 2").load() == {"k": "why not"}
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["x.sqlite"]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), JSON, max_size=4))
+def test_any_json_comes_back(tmp_path_factory: pytest.TempPathFactory, values: dict):
+    kept = KeptValues(tmp_path_factory.mktemp("kept") / "x.sqlite", "kind")
+    kept.add(values)
+    assert kept.load() == values
+
+
+def test_a_value_that_comes_again_replaces_the_earlier_one(tmp_path: Path):
+    kept = KeptValues(tmp_path / "x.sqlite", "kind")
+    kept.add({"a": 1, "b": 1})
+    kept.add({"a": 2})
+    assert kept.load() == {"a": 2, "b": 1}
+
+
+def test_nothing_to_keep_makes_no_file(tmp_path: Path):
+    KeptValues(tmp_path / "state" / "x.sqlite", "kind").add({})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"junk" * 999),
+        lambda file: file.write_bytes(file.read_bytes()[:5000]),
+        lambda file: sqlite3.connect(file).execute("drop table kept").connection.commit(),
+        lambda file: sqlite3.connect(file).execute("alter table kept drop column crc").connection.commit(),
+        lambda file: sqlite3.connect(file).execute("update kept set value = '{' where key < '1'").connection.commit(),
+        lambda file: sqlite3.connect(file).execute("update kept set value = 5").connection.commit(),
+        lambda file: sqlite3.connect(file).execute("update kept set value = x'ff'").connection.commit(),
+    ],
+    ids=["empty", "junk", "torn", "no table", "older table", "no JSON", "number", "bytes"],
+)
+@pytest.mark.parametrize("first", ["load", "add"])
+def test_a_damaged_file_counts_as_none_and_is_mended(tmp_path: Path, damage, first: str):
+    kept = KeptValues(tmp_path / "x.sqlite", "kind")
+    kept.add(FACTS)
+    damage(tmp_path / "x.sqlite")
+    if first == "load":
+        assert kept.load() == {}
+    kept.add(FACTS)
+    assert kept.load() == FACTS
+
+
+def test_one_flipped_byte_anywhere_never_gives_another_value(tmp_path: Path):
+    file = tmp_path / "x.sqlite"
+    kept = KeptValues(file, "kind")
+    kept.add(FACTS)
+    whole = file.read_bytes()
+    n_lost = 0
+    for place in range(0, len(whole), 61):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x21]) + whole[place + 1 :])
+        found = kept.load()
+        assert found.items() <= FACTS.items()
+        n_lost += found != FACTS
+    assert n_lost > 20
+
+
+def test_what_a_killed_process_left_beside_a_damaged_file_goes_with_it(tmp_path: Path):
+    file = tmp_path / "x.sqlite"
+    KeptValues(file, "kind").add(FACTS)
+    journal = tmp_path / "x.sqlite-journal"
+    journal.write_bytes(b"junk")
+    file.write_bytes(b"junk" * 500)
+    assert KeptValues(file, "kind").load() == {}
+    assert not journal.exists()
+
+
+def _add_some(task: tuple[Path, int]) -> None:
+    file, number = task
+    for step in range(5):
+        KeptValues(file, "kind").add({f"{number}/{step}/{item}": [number, step, item] for item in range(50)})
+
+
+def test_processes_that_add_at_the_same_time_lose_nothing(tmp_path: Path):
+    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
+        list(pool.map(_add_some, [(tmp_path / "x.sqlite", number) for number in range(4)]))
+    found = KeptValues(tmp_path / "x.sqlite", "kind").load()
+    assert len(found) == 4 * 5 * 50
+    assert all(key == "/".join(map(str, value)) for key, value in found.items())

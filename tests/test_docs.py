@@ -15,10 +15,13 @@ import yaml
 
 from datatools.checks.runner import load_checks
 from datatools.cli import app
+from datatools.formats import NAMES
+from datatools.formats.registry import describe_format, load_format
 from tests.project import REPO, copy_project, run
 
 README = REPO / "README.md"
 CLI = REPO / "docs" / "cli.md"
+FORMATS = REPO / "docs" / "formats.md"
 MARK = re.compile(r"(<!-- checks: [^>]*-->\n).*?(<!-- /checks -->)", re.DOTALL)
 # Commands of the README that other tests run (make, git clone, the app, the sample), or that need a second machine.
 ELSEWHERE = ("make", "git clone", "pip", "datatools review")
@@ -40,6 +43,35 @@ def describe_cli() -> str:
     return text.strip() + "\n"
 
 
+FORMATS_HEAD = """# The formats
+
+`datatools import`, `init --from` and `convert` read and write these. Which one it is, is recognised, file by file; several
+may lie in one folder. `datatools formats NAME` prints a page of this file. Generated from the modules in
+`datatools/formats/` by `python -m tests.test_docs`.
+
+Of all formats holds:
+
+- **Coordinates** are pixels, half-open and continuous: pixel *i* covers [*i*, *i* + 1). They are taken as they are given, nothing
+  is clipped or put in order; the checks speak of that. Each page says how the format counts.
+- **EXIF orientation** is applied to every image; annotations refer to the image as it is then seen.
+- **Ids** are stable: the file's own where it has some, else made of the image's path and the place in the file.
+- **What has no column** of its own is kept in `attributes` of its annotation or image, and written back.
+- **What a target cannot hold** is listed in `losses.csv` beside what `datatools convert` writes, row by row.
+- **Counts** add up: annotations found = annotations taken in + rows in `rejected`.
+
+| name | format |
+|---|---|
+"""
+
+
+def describe_formats() -> str:
+    """docs/formats.md: a page a format, its module's docstring."""
+    formats = [load_format(name) for name in NAMES]
+    table = "".join(f"| [`{item.name}`](#{item.name}) | {item.title} |\n" for item in formats)
+    pages = "".join(f"\n## {item.name}\n\n{describe_format(item.name)}\n" for item in formats)
+    return FORMATS_HEAD + table + pages
+
+
 def console_commands(text: str) -> list[str]:
     """Every line after `$ ` in a console block, without its comment."""
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
@@ -53,6 +85,10 @@ def test_the_list_of_checks_is_current() -> None:
 
 def test_the_command_reference_is_current() -> None:
     assert CLI.read_text() == describe_cli(), "run python -m tests.test_docs"
+
+
+def test_the_pages_of_the_formats_are_current() -> None:
+    assert FORMATS.read_text() == describe_formats(), "run python -m tests.test_docs"
 
 
 def test_links_and_pictures_exist() -> None:

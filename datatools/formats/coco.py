@@ -1,160 +1,120 @@
-"""COCO JSON: boxes and polygons.
+"""COCO JSON: boxes, polygons, run-length masks, keypoints, captions and whole-image labels.
 
-Pixel convention: COCO's `bbox` is `[x, y, width, height]` in pixels from the top left corner, half-open; it becomes
-`x0, y0, x1, y1` without rounding. `segmentation` polygons are flat lists of x and y. A run-length mask is kept as it
-is in `attributes`; its pixels are not checked yet.
+**Pixel convention.** `bbox` is `[x, y, width, height]` in pixels from the top left corner of the image, half-open and
+continuous: it becomes `x0, y0, x + width, y + height`, not rounded, not clipped. `segmentation` polygons are flat
+lists of x and y in the same pixels. Coordinates refer to the image after its EXIF orientation is applied.
+
+**Files.** Every JSON object with a list `images` and a list `annotations` (or `categories`), anywhere in the tree;
+several files are read as one. The subset is read from names such as `instances_train.json`, `train.json` or
+`train/_annotations.coco.json`. An image is looked for from the root, beside the JSON file, and in folders such as
+`images/`, `train/`, `images/train/` and `train2017/`; last, by its bare name where that is there only once. URLs are
+never fetched.
+
+**What an annotation becomes.** With a `segmentation`: a mask, and its box where there is a `bbox`. With a `bbox`: a
+box. With `keypoints` and neither: a shape. With none of `bbox`, `segmentation`, `keypoints`, `area`, `iscrowd`: a
+label of the whole image, which is how captions and classes are exchanged; without an `annotator` it is of the
+annotator `given`. With `area` or `iscrowd` alone, or an empty `bbox`: a box without corners, for the checks to speak
+of.
+
+**Ids** are `coco/<id>`, and where the tree has several COCO files `coco/<stem>/<id>` (`coco/instances_val/17`; the
+path where two stems are alike). A text `annotation_id` in an annotation goes before that: the writer puts it there
+when it had to give another number.
+
+**What is kept where.** Unknown keys of an annotation (`iscrowd`, `area`, `score`, `keypoints`, `caption`,
+`attributes`, ...) in its attributes; a `category_id` that is not in `categories`, or is the second of one name, too.
+Unknown keys of an image, and its `id`, in the attributes of its record. `info`, `licenses`, every other key of the
+file and the categories with their ids, supercategories and skeletons in `extras["coco"][file]`.
+
+**What is written.** One file: `annotations.json`; one a subset where there are any:
+`annotations/instances_<subset>.json`; the files it was read from where it was read from COCO. `file_name` is the
+image's path from the root. Ids of images, annotations and categories stay what they were. Objects get an `area`,
+`iscrowd` and, for masks, a `bbox` where they have none, because other programs need them; a label or shape in a file
+with objects gets an empty `bbox` and `iscrowd` 1, which they leave out of account. What COCO has no field for is in an
+object `datatools` (of the file, an image or an annotation), which other programs pass over: with it everything is read
+back exactly as it was. Not held: numbers that are not finite, a mask that is none, an annotation of no image.
+
+**What is not read.** `segments_info` of panoptic files, whose masks are in PNG files: each is a rejected row, and its
+PNG file is no image of the data set. A list of detection results, which does not say what images it is about. Files
+with one `image` each, as of Segment Anything.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from datatools.errors import DatatoolsError
+from datatools.formats.base import Content, Format, Loss, Saved, write_new
+from datatools.formats.coco_names import DOCUMENT_KEYS, NAME, Row
+from datatools.formats.coco_reading import CocoReader
+from datatools.formats.coco_writing import CocoWriter
+from datatools.formats.documents import BrokenFileError, parse_json
+from datatools.formats.locate import ImageIndex
+from datatools.tree import Tree, UnreadableFileError
 
-Row = dict[str, Any]
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-LARGE = 1e15  # pixels; JSON also writes NaN, Infinity and integers that no float holds
-
-
-@dataclass(frozen=True)
-class CocoContent:
-    """What a COCO document holds: class names by category id, rows of ANNOTATIONS and REJECTED, declared sizes."""
-
-    classes: tuple[str, ...]
-    annotations: list[Row]
-    rejected: list[Row]
-    sizes_wh: dict[str, tuple[int | None, int | None]]  # path -> declared width and height in pixels
-    n_annotations: int
+IMAGES_LIST = re.compile(rb'"images"\s*:\s*\[')
+OTHER_LIST = re.compile(rb'"(?:annotations|categories)"\s*:\s*\[')
 
 
-class _BadRowError(Exception):
-    """One annotation that cannot become a row; the text says why."""
+def find_coco(tree: Tree) -> list[str]:
+    """The JSON files that have COCO's lists."""
+    return [path for path in tree.sizes if path.lower().endswith(".json") and _looks_like_coco(tree, path)]
 
 
-def load_coco(path: Path) -> CocoContent:
-    """Read a COCO file; raises DatatoolsError when it is no COCO document at all."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        document = json.loads(text)
-        if SURROGATE.search(text):
-            json.dumps(document, ensure_ascii=False).encode()  # half a character is a ValueError here
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatatoolsError(f"{path}: expected COCO JSON. Got: {error}. Export it as COCO again.") from error
-    for part in ("images", "annotations", "categories"):
-        if not isinstance(document, dict) or not isinstance(document.get(part), list):
-            raise DatatoolsError(
-                f"{path}: expected a COCO object with the list {part!r}. Got none: export it as COCO again."
-            )
-    return from_coco(document, source=path.name)
-
-
-def from_coco(document: Mapping[str, Any], source: str) -> CocoContent:
-    """Convert a COCO document; every annotation becomes one row or one rejected row that says why."""
-    categories = _by_id(document["categories"], "name")
-    files = {key: clean_path(name) for key, name in _by_id(document["images"], "file_name").items()}
-    sizes = {
-        clean_path(item["file_name"]): (_as_int(item.get("width")), _as_int(item.get("height")))
-        for item in document["images"]
-        if _has(item, "id", "file_name")
-    }
-    rows: list[Row] = []
-    rejected: list[Row] = []
-    seen: set[str] = set()
-    for number, item in enumerate(document["annotations"], start=1):
+def load_coco(tree: Tree, files: Sequence[str]) -> Content:
+    """Read the COCO `files` of `tree` as one; a file that is none is a row of `rejected`."""
+    reader = CocoReader(ImageIndex(tree.sizes), files)
+    for path in files:
         try:
-            row = _to_row(item, categories, files, source)
-            if row["annotation_id"] in seen:
-                raise _BadRowError(f"annotation id {item['id']} is used twice")
-            seen.add(row["annotation_id"])
-            rows.append(row)
-        except _BadRowError as error:
-            path = files.get(item["image_id"]) if _has(item, "image_id") else None
-            rejected.append(
-                {"source": source, "row": number, "path": path, "reason": "broken_row", "message": str(error)}
-            )
-    classes = tuple(categories[key] for key in sorted(categories, key=lambda key: (str(type(key)), key)))
-    return CocoContent(tuple(dict.fromkeys(classes)), rows, rejected, sizes, len(document["annotations"]))
+            reader.add(path, parse_json(tree.read(path)))
+        except (BrokenFileError, UnreadableFileError) as error:
+            reader.reject(path, "broken_file", str(error))
+    return reader.to_content()
 
 
-def clean_path(name: str) -> str:
-    """A file name as the data model writes it: POSIX, relative, without `./`."""
-    return PurePosixPath(str(name).replace("\\", "/")).as_posix()
+def from_coco(documents: Mapping[str, object], images: Iterable[str] = ()) -> Content:
+    """Convert COCO documents (path -> parsed JSON) about the image paths `images`.
+
+    Every annotation becomes one row, or one row of `rejected` with its 1-based position in its file.
+    """
+    reader = CocoReader(ImageIndex(images), list(documents))
+    for path, document in documents.items():
+        reader.add(path, document)
+    return reader.to_content()
 
 
-def _by_id(items: list[Any], name: str) -> dict[Any, str]:
-    """The field `name` by id, without ids that stand for two different things."""
-    found: dict[Any, set[str]] = {}
-    for item in items:
-        if _has(item, "id", name):
-            found.setdefault(item["id"], set()).add(str(item[name]))
-    return {key: names.pop() for key, names in found.items() if len(names) == 1}
+def save_coco(content: Content, folder: Path) -> Saved:
+    """Write `content` below `folder`; every image stays where it is. Raises FileExistsError where a file is there."""
+    documents, losses = to_coco(content)
+    for path, document in documents.items():
+        write_new(folder / path, _to_json(document))
+    return Saved(losses)
 
 
-def _to_row(item: Any, categories: Mapping[Any, str], files: Mapping[Any, str], source: str) -> Row:
-    if not _has(item, "id", "image_id", "category_id"):
-        raise _BadRowError("an annotation needs id, image_id and category_id")
-    if item["image_id"] not in files:
-        raise _BadRowError(f"image_id {item['image_id']} is not in images, or is there twice")
-    known = {"id", "image_id", "category_id", "bbox", "segmentation"}
-    attributes = {key: value for key, value in item.items() if key not in known}
-    if item["category_id"] not in categories:
-        attributes["category_id"] = item["category_id"]
-    polygons = _to_polygons(item.get("segmentation"))
-    if polygons is None and item.get("segmentation"):
-        attributes["segmentation"] = item["segmentation"]
-    x0, y0, x1, y1 = _to_box(item.get("bbox"))
-    return {
-        "annotation_id": f"coco/{item['id']}",
-        "path": files[item["image_id"]],
-        "label": categories.get(item["category_id"]),
-        "kind": "mask" if polygons is not None else "box",
-        "x0_px": x0,
-        "y0_px": y0,
-        "x1_px": x1,
-        "y1_px": y1,
-        "mask": None if polygons is None else json.dumps(polygons, separators=(",", ":")),
-        "annotator": None,
-        "source": source,
-        "attributes": json.dumps(attributes, sort_keys=True, separators=(",", ":")),
-    }
+def to_coco(content: Content) -> tuple[dict[str, Row], tuple[Loss, ...]]:
+    """COCO documents by path, and what they cannot hold (masks that are none, annotations of no image)."""
+    writer = CocoWriter(content)
+    return writer.to_documents(), tuple(sorted(writer.losses))
 
 
-def _to_box(value: Any) -> tuple[float | None, float | None, float | None, float | None]:
-    if value is None or value == []:
-        return None, None, None, None
-    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
-        raise _BadRowError(f"bbox must be four finite numbers, got {value!r}")
-    x, y, width, height = map(float, value)
-    return x, y, x + width, y + height
+def _looks_like_coco(tree: Tree, path: str) -> bool:
+    try:
+        data = tree.read(path)
+    except UnreadableFileError:
+        return False
+    is_object = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    return is_object and bool(IMAGES_LIST.search(data)) and bool(OTHER_LIST.search(data))
 
 
-def _to_polygons(value: Any) -> list[list[list[float]]] | None:
-    if not isinstance(value, list) or not value:
-        return None
-    polygons = []
-    for flat in value:
-        if not isinstance(flat, list) or len(flat) % 2 or not all(map(_is_number, flat)):
-            raise _BadRowError("a segmentation polygon must be an even list of finite numbers")
-        polygons.append([[float(x), float(y)] for x, y in zip(flat[::2], flat[1::2], strict=True)])
-    return polygons
+def _to_json(document: Row) -> bytes:
+    """One image, category or annotation a line, so that a text diff shows what changed."""
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    parts = []
+    for key, value in document.items():
+        lines = ",\n".join(map(encode, value)) if key in DOCUMENT_KEYS and isinstance(value, list) else None
+        parts.append(f"{encode(key)}:{encode(value)}" if lines is None else f"{encode(key)}:[\n{lines}\n]")
+    return ("{" + ",\n".join(parts) + "}\n").encode()
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE
-
-
-def _as_int(value: Any) -> int | None:
-    return int(value) if _is_number(value) else None
-
-
-def _has(item: Any, *names: str) -> bool:
-    return (
-        isinstance(item, dict)
-        and all(item.get(name) is not None for name in names)
-        and not any(isinstance(item.get(name), (list, dict)) for name in names)
-    )
+FORMAT = Format(NAME, "COCO JSON", find_coco, load_coco, save_coco)

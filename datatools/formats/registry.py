@@ -30,6 +30,12 @@ def load_format(name: str) -> Format:
     return next(item for item in formats if item.name == name)
 
 
+def describe_format(name: str) -> str:
+    """The page of a format: its module's docstring. Raises DatatoolsError for an unknown name."""
+    load_format(name)
+    return (importlib.import_module(f"datatools.formats.{MODULES.get(name, name)}").__doc__ or "").strip()
+
+
 def detect_formats(tree: Tree) -> dict[str, list[str]]:
     """The annotation files in `tree` by format name; each file belongs to one format."""
     found: dict[str, list[str]] = {}

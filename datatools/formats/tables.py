@@ -1,106 +1,399 @@
-"""CSV tables beside the images: one label table per annotator (`labels/<annotator>.csv`) and metadata.csv."""
+"""CSV and Parquet tables: labels, boxes and what else is known of the images, a row each.
+
+**What is read.** A table has a header, UTF-8, commas.
+
+- `labels/<annotator>.csv`: `path` (from the root) and `label`, one row an image; other columns become attributes.
+- Any table in the root that has a column for the image (path, filepath, file_name, filename, image, image_name, file
+  ...) and one for its class (label, class, category, label_name ...). An image may be named without its folder or
+  suffix where only one fits. Optional: `annotator`; `subset` or `split` (else a file called train, val or test says it);
+  a box as x0 y0 x1 y1, xmin ymin xmax ymax, x1 y1 x2 y2 or x y w h, then also the image's `width` and `height`;
+  `annotation_id`. Without annotator and box a row describes the image, and its other columns become its metadata
+  (so that `group_column` can name one); with one of them they become attributes of the row.
+- The same with one column an annotator instead of the class: columns called `annotator_...`, `rater_...`, `labeler_...`,
+  `coder_...`, `worker_...`, `expert_...` or `reader_...`; the name of the column is that of the annotator, an empty
+  cell is no rating, the other columns become metadata. Other names (`clean`, `worst`, a person's name) are
+  not recognised as annotators, nor are tables with a 0/1 column a class, or with boxes or masks in one cell (`bbox`).
+- `metadata.csv`: one row an image, every column but the image's becomes metadata, as text.
+- `classes.txt`: a class a line.
+- `annotations.csv` and `images.csv` as written here, and the tables of the same columns as Parquet.
+
+A label row without label is rejected, a second label of one annotator for one image too; a box without label has a
+null label. The name `consensus` stands for the vote and is no annotator.
+
+**Pixel convention.** Boxes are taken as half-open, continuous pixels, 0 at the left and upper edge, exactly as given.
+
+**What is written.** Where there are only labels of named annotators, without attributes: `labels/<annotator>.csv`,
+`metadata.csv`, `classes.txt`. Else `annotations.csv` and `images.csv` with every column of the data model, and
+`tables.json` with the classes and extras that `classes.txt` cannot hold. Nothing is lost. There, an empty cell is
+null; text that is empty, begins with `"` or has control characters is written as a JSON string; numbers
+have as many digits as it takes to read the same number back.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
-from datatools.formats.locate import clean_path
+from datatools.formats.base import Content, Format, Row, Saved, dump_attributes, is_number, write_new
+from datatools.formats.documents import BrokenFileError, parse_json
+from datatools.formats.locate import ImageIndex, clean_path
+from datatools.formats.own_tables import IMAGE_COLUMNS, OBJECT_COLUMNS, from_own_table, to_tables
+from datatools.formats.table_columns import PATHS, Columns, read_columns
+from datatools.formats.table_files import Sheet, parse_csv, parse_header, parse_table
+from datatools.schema import BOX, CONSENSUS
+from datatools.tree import Tree, UnreadableFileError
 
-Row = dict[str, Any]
-LABEL_COLUMNS = ("path", "label")
-RESERVED = "consensus"
+SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+FOLDERS = ("images", "imgs", "img")
+FOLDER = "labels"
+METADATA, CLASSES, DOCUMENT = "metadata.csv", "classes.txt", "tables.json"
+GIVEN = "given"
+
+
+class _BadRowError(Exception):
+    """A row that cannot be taken in; the text says why."""
 
 
 @dataclass(frozen=True)
-class LabelContent:
-    """Rows of ANNOTATIONS, rows of REJECTED, and how many data rows the file has."""
+class TableFile:
+    """A table and where it is from: `annotator` and `subset` as the name of the file says them."""
 
-    annotations: list[Row]
-    rejected: list[Row]
-    n_rows: int
+    source: str
+    sheet: Sheet
+    annotator: str | None = None
+    subset: str | None = None
+    id_prefix: str = "tables"
 
 
-def load_labels(path: Path) -> LabelContent:
-    """Read one annotator's table with the columns `path` and `label`; the file's stem is the annotator.
+@dataclass
+class _Found:
+    """Rows as they come together."""
 
-    A row without label, or a second row for one image, is rejected with its line number. Raises DatatoolsError for an
-    unknown or missing column or a file that is not UTF-8.
-    """
-    annotator, source = path.stem, f"labels/{path.name}"
-    if annotator == RESERVED:
-        raise DatatoolsError(
-            f"{path}: expected an annotator's name. Got {RESERVED!r}, which stands for the vote: rename the file."
-        )
-    kept: dict[str, Row] = {}
-    rejected: list[Row] = []
-    rows = load_csv(path, required=LABEL_COLUMNS, allowed=LABEL_COLUMNS)
-    for line, row in rows:
-        image, label = clean_path(row["path"]), row["label"].strip()
-        where = {"source": source, "row": line, "path": image}
-        if not row["path"] or not label:
-            rejected.append({**where, "reason": "broken_row", "message": "path or label is empty"})
-        elif image in kept:
-            rejected.append({**where, "reason": "repeated_row", "message": f"{annotator} labels this image twice"})
+    records: dict[str, Row] = field(default_factory=dict)
+    annotations: list[Row] = field(default_factory=list)
+    rejected: list[Row] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    extras: dict[str, Any] = field(default_factory=dict)
+    labelled: set[tuple[str, str]] = field(default_factory=set)  # image, annotator
+
+    def reject(self, source: str, line: int | None, reason: str, message: str, path: str | None = None) -> None:
+        """Add a row of REJECTED."""
+        self.rejected.append({"source": source, "row": line, "path": path, "reason": reason, "message": message})
+
+    def describe(self, path: str, source: str) -> Row:
+        """The record of an image, a new one where there is none yet."""
+        return self.records.setdefault(path, {"path": path, "metadata": {}, "attributes": "{}", "source": source})
+
+
+def find_tables(tree: Tree) -> list[str]:
+    """labels/*.csv, metadata.csv, classes.txt, and the tables in the root (or Parquet in labels/) whose columns fit."""
+    return [path for path in tree.sizes if _is_ours(tree, path)]
+
+
+def load_tables(tree: Tree, files: Sequence[str]) -> Content:
+    """Read tables; a file that is no table is one rejected row, a broken row of it another."""
+    found = _Found()
+    index = ImageIndex(tree.sizes)
+    tables = []
+    for path in files:
+        try:
+            data = tree.read(path)
+            if path == CLASSES:
+                _read_classes(data, found)
+            elif path == DOCUMENT:
+                _read_document(data, found)
+            elif path == METADATA:
+                _add_metadata(_table_file(path, data), found)
+            else:
+                tables.append(_table_file(path, data))
+        except (BrokenFileError, UnreadableFileError) as error:
+            found.reject(path, None, "broken_file", str(error))
+    several = sum(bool(_columns(table).box) for table in tables if not _is_own(table.sheet.columns)) > 1
+    for table in tables:
+        if _is_own(table.sheet.columns):
+            from_own_table(table.source, table.sheet, found.records, found.annotations, found.rejected)
         else:
-            kept[image] = {
-                "annotation_id": label_id(image, annotator),
-                "path": image,
-                "label": label,
-                "kind": "label",
-                "annotator": annotator,
-                "source": source,
-                "attributes": "{}",
-            }
-    return LabelContent(list(kept.values()), rejected, len(rows))
+            prefix = f"tables/{PurePosixPath(table.source).stem}" if several else "tables"
+            _add_table(TableFile(table.source, table.sheet, table.annotator, table.subset, prefix), index, found)
+    return _to_content(found, files)
 
 
-def load_metadata(path: Path) -> dict[str, dict[str, str]]:
-    """Read metadata.csv: path -> its other columns. Raises DatatoolsError without a `path` column or with a path twice."""
-    result: dict[str, dict[str, str]] = {}
-    for line, row in load_csv(path, required=("path",), allowed=None):
-        image = clean_path(row.pop("path"))
-        if image in result:
-            raise DatatoolsError(f"{path}:{line}: one row an image. Got {image!r} again: remove one of the two rows.")
-        result[image] = row
-    return result
+def from_table(table: TableFile, find: Callable[[str], str]) -> Content:
+    """Convert one table; `find` gives the path of the image that a cell names."""
+    found = _Found()
+    _add_rows(table, _columns(table), find, found)
+    return _to_content(found, ())
 
 
 def load_csv(path: Path, required: Sequence[str], allowed: Sequence[str] | None) -> list[tuple[int, dict[str, str]]]:
-    """Read a CSV with a header as (line number, row); raises DatatoolsError that names file, line and column."""
+    """Read a CSV of our own as (line number, row); raises DatatoolsError that names file, line and column."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or [])
-            _check_columns(path, columns, required, allowed)
-            return [(reader.line_num, _complete(path, reader.line_num, row)) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        sheet = parse_csv(path.read_bytes())
+    except (OSError, BrokenFileError) as error:
         raise DatatoolsError(f"{path}: expected a UTF-8 CSV file. Got: {error}. Save it as CSV UTF-8.") from error
-
-
-def _check_columns(path: Path, columns: list[str], required: Sequence[str], allowed: Sequence[str] | None) -> None:
-    missing = [name for name in required if name not in columns]
-    unknown = [name for name in columns if allowed is not None and name not in allowed]
-    if missing:
+    missing = [name for name in required if name not in sheet.columns]
+    unknown = [name for name in sheet.columns if allowed is not None and name not in allowed]
+    if missing or unknown:
+        what = f"add {missing[0]!r}" if missing else f"remove or rename {unknown[0]!r}"
         raise DatatoolsError(
-            f"{path}:1: expected the columns {', '.join(required)}. Got {', '.join(columns) or 'none'}: add {missing[0]!r}."
+            f"{path}:1: expected the columns {', '.join(required)}. Got {', '.join(sheet.columns)}: {what}."
         )
-    if unknown:
-        raise DatatoolsError(
-            f"{path}:1: expected the columns {', '.join(required)}. Got {unknown[0]!r} too: remove or rename it."
-        )
-    if len(set(columns)) < len(columns):
-        raise DatatoolsError(f"{path}:1: expected each column once. Got {', '.join(columns)}: remove the second one.")
+    for line, message in sheet.broken:
+        raise DatatoolsError(f"{path}:{line}: {message}. Mend the row.")
+    return sheet.rows
 
 
-def _complete(path: Path, line: int, row: dict[Any, Any]) -> dict[str, str]:
-    if None in row or None in row.values():
-        raise DatatoolsError(
-            f"{path}:{line}: expected as many values as there are columns. Got more or fewer: mend the row."
-        )
-    return row
+def save_tables(content: Content, folder: Path) -> Saved:
+    """Write the tables below `folder`; FileExistsError where one is already there. There are no losses."""
+    for name, text in to_tables(content).items():
+        write_new(folder / name, text.encode())
+    return Saved()
+
+
+def _is_ours(tree: Tree, path: str) -> bool:
+    folder, name = posixpath.split(path)
+    suffix = PurePosixPath(name).suffix.lower()
+    if path in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
+        return True
+    if folder not in ("", FOLDER) or (suffix not in (".csv", ".parquet") and path != DOCUMENT):
+        return False
+    try:
+        data = tree.read(path)
+    except UnreadableFileError:
+        return False
+    if path == DOCUMENT:
+        return b'"classes"' in data and b'"extras"' in data
+    header = parse_header(data)
+    return _is_own(header) or read_columns(header) is not None
+
+
+def _is_own(header: Iterable[str]) -> bool:
+    """Whether these are the columns of our own tables; the ones that programs keep also have `source`."""
+    return set(header) - {"source"} in (set(OBJECT_COLUMNS), set(IMAGE_COLUMNS))
+
+
+def _table_file(path: str, data: bytes) -> TableFile:
+    """Read a table; raises BrokenFileError where it is none, or its columns are not those of its place."""
+    sheet = parse_table(data)
+    folder, stem = posixpath.dirname(path), PurePosixPath(path).stem
+    if path == METADATA:
+        if not {name.casefold() for name in sheet.columns} & set(PATHS):
+            raise BrokenFileError(f"expected a column 'path', got {', '.join(sheet.columns):.200}")
+    elif not _is_own(sheet.columns) and read_columns(sheet.columns) is None:
+        raise BrokenFileError(f"expected the columns path, label, got {', '.join(sheet.columns):.200}")
+    if folder == FOLDER and stem == CONSENSUS:
+        raise BrokenFileError(f"expected an annotator's name, got {CONSENSUS!r}, which stands for the vote: rename it")
+    subset = SUBSETS.get(stem.casefold()) if folder != FOLDER else None
+    return TableFile(path, sheet, stem if folder == FOLDER else None, subset)
+
+
+def _columns(table: TableFile) -> Columns:
+    columns = read_columns(table.sheet.columns)
+    assert columns is not None, "_table_file lets no other table through"
+    return columns
+
+
+def _add_table(table: TableFile, index: ImageIndex, found: _Found) -> None:
+    """In labels/, paths are those from the root; elsewhere, names in the wild."""
+    images = set(index.paths)
+
+    def find(name: str) -> str:
+        path = clean_path(name)
+        if table.annotator is not None or path in images:
+            return path
+        near = index.find(name, table.source, FOLDERS) if "/" not in path else None
+        stems = [path, *(f"{folder}/{path}" for folder in FOLDERS)]
+        return near or next((image for stem in stems if (image := index.with_stem(stem))), path)
+
+    _add_rows(table, _columns(table), find, found)
+
+
+def _add_rows(table: TableFile, columns: Columns, find: Callable[[str], str], found: _Found) -> None:
+    for line, message in table.sheet.broken:
+        found.reject(table.source, line, "broken_row", message)
+    described: set[str] = set()
+    for number, (line, row) in enumerate(table.sheet.rows, start=1):
+        name = _text(row[columns.path])
+        path = find(name) if name else None
+        try:
+            if path is None:
+                raise _BadRowError("path or label is empty")
+            rows = _to_ratings(row, path, columns) if columns.raters else [_to_row(row, path, columns, table, number)]
+            if path in described and columns.raters:
+                found.reject(table.source, line, "repeated_row", "this image has a row already", path)
+                continue
+            described.add(path)
+            _describe(row, path, columns, table, line, found)
+        except _BadRowError as error:
+            found.reject(table.source, line, "broken_row", str(error), path)
+            continue
+        for item in rows:
+            _add_annotation({**item, "path": path, "source": table.source}, line, found)
+
+
+def _add_annotation(row: Row, line: int, found: _Found) -> None:
+    if row["kind"] == "label":
+        key = (row["path"], row["annotator"])
+        if key in found.labelled:
+            message = f"{row['annotator']} labels this image twice"
+            found.reject(row["source"], line, "repeated_row", message, row["path"])
+            return
+        found.labelled.add(key)
+    found.annotations.append(row)
+
+
+def _to_ratings(row: Mapping[str, Any], path: str, columns: Columns) -> list[Row]:
+    labels = {rater: _text(row[rater]).strip() for rater in columns.raters}
+    return [_label_row(path, label, rater, {}) for rater, label in labels.items() if label]
+
+
+def _to_row(row: Mapping[str, Any], path: str, columns: Columns, table: TableFile, number: int) -> Row:
+    label = _text(row[columns.label]).strip() if columns.label else ""
+    annotator = (_text(row[columns.annotator]).strip() if columns.annotator else "") or table.annotator
+    if annotator == CONSENSUS:
+        raise _BadRowError(f"{CONSENSUS!r} stands for the vote and is no annotator")
+    names = columns.others if table.annotator is not None or not columns.describes_images else ()
+    attributes = {name: row[name] for name in names if row[name] not in (None, "")}
+    edges = _to_box(row, columns)
+    if edges is None:
+        if not label:
+            raise _BadRowError("path or label is empty")
+        item = _label_row(path, label, annotator or GIVEN, attributes)
+    else:
+        item = {
+            "annotation_id": f"{table.id_prefix}/{path}#{number}",
+            "label": label or None,
+            "kind": "box",
+            **dict(zip(BOX, edges)),
+            "annotator": annotator,
+            "attributes": dump_attributes(attributes),
+        }
+    own_id = _text(row[columns.annotation_id]) if columns.annotation_id else ""
+    return {**item, "annotation_id": own_id or item["annotation_id"]}
+
+
+def _label_row(path: str, label: str, annotator: str, attributes: Row) -> Row:
+    return {
+        "annotation_id": label_id(path, annotator),
+        "label": label,
+        "kind": "label",
+        "annotator": annotator,
+        "attributes": dump_attributes(attributes),
+    }
+
+
+def _to_box(row: Mapping[str, Any], columns: Columns) -> tuple[float, ...] | None:
+    """Half-open `(x0, y0, x1, y1)` as given; None where the row has no box."""
+    cells = [_text(row[name]).strip() for name in columns.box]
+    if not any(cells):
+        return None
+    x0, y0, x1, y1 = (_to_number(cell, name) for cell, name in zip(cells, columns.box))
+    return (x0, y0, x0 + x1, y0 + y1) if columns.is_extent else (x0, y0, x1, y1)
+
+
+def _to_number(cell: str, name: str) -> float:
+    try:
+        value = float(cell) if "_" not in cell else None
+    except ValueError:
+        value = None
+    if not is_number(value):
+        raise _BadRowError(f"{name} must be a finite number, got {cell[:40]!r}")
+    return float(value or 0)
+
+
+def _describe(row: Mapping[str, Any], path: str, columns: Columns, table: TableFile, line: int, found: _Found) -> None:
+    """Put what the row says of the image into its record; the first row to say a thing has the word."""
+    said: Row = {}
+    if columns.subset or table.subset:
+        said["subset"] = (_text(row[columns.subset]).strip() if columns.subset else "") or table.subset
+    for name, column in zip(("width_px", "height_px"), columns.size):
+        cell = _text(row[column]).strip()
+        if cell:
+            value = _to_number(cell, column)
+            if value != int(value):
+                raise _BadRowError(f"{column} must be whole pixels, got {cell[:40]!r}")
+            said[name] = int(value)
+    metadata = {}
+    if columns.describes_images and table.annotator is None:
+        metadata = {name: _text(row[name]) for name in columns.others}
+    if not metadata and not any(value is not None for value in said.values()):
+        return
+    record = found.describe(path, table.source)
+    for name, value in [*said.items()]:
+        if record.get(name) is None:
+            record[name] = value
+        elif value is not None and record[name] != value:
+            message = f"line {line} says {name} {value!r}, but {record[name]!r} was said before"
+            found.reject(table.source, None, "broken_row", message, path)
+    _merge_metadata(record, metadata, table.source, line, found)
+
+
+def _merge_metadata(record: Row, metadata: Mapping[str, str], source: str, line: int, found: _Found) -> None:
+    for name, value in metadata.items():
+        if record["metadata"].setdefault(name, value) != value:
+            message = f"line {line} says {name} {value!r:.60}, but {record['metadata'][name]!r:.60} was said before"
+            found.reject(source, None, "broken_row", message, record["path"])
+
+
+def _add_metadata(table: TableFile, found: _Found) -> None:
+    names = {name.casefold(): name for name in reversed(table.sheet.columns)}
+    column = next(names[name] for name in PATHS if name in names)
+    for line, message in table.sheet.broken:
+        found.reject(table.source, line, "broken_row", message)
+    seen: set[str] = set()
+    for line, row in table.sheet.rows:
+        name = _text(row[column])
+        path = clean_path(name)
+        if not name:
+            found.reject(table.source, line, "broken_row", "path is empty")
+        elif path in seen:
+            found.reject(table.source, line, "repeated_row", "this image has a row already", path)
+        else:
+            seen.add(path)
+            values = {key: _text(value) for key, value in row.items() if key != column}
+            _merge_metadata(found.describe(path, table.source), values, table.source, line, found)
+
+
+def _read_classes(data: bytes, found: _Found) -> None:
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"expected a class a line in UTF-8: {error}") from error
+    for number, name in enumerate((line.strip() for line in lines), start=1):
+        if name in found.classes:
+            found.reject(CLASSES, number, "broken_row", f"the class {name!r:.60} is there twice")
+        elif name:
+            found.classes.append(name)
+
+
+def _read_document(data: bytes, found: _Found) -> None:
+    document = parse_json(data)
+    classes = document.get("classes") if isinstance(document, dict) else None
+    extras = document.get("extras") if isinstance(document, dict) else None
+    if not isinstance(classes, list) or not isinstance(extras, dict) or not all(isinstance(c, str) for c in classes):
+        raise BrokenFileError("expected an object with the list 'classes' and the object 'extras'")
+    found.classes = list(dict.fromkeys([*classes, *found.classes]))
+    found.extras.update(extras)
+
+
+def _to_content(found: _Found, files: Iterable[str]) -> Content:
+    records = [
+        {**row, "metadata": dump_attributes(row["metadata"]) if row["metadata"] else None}
+        if isinstance(row["metadata"], dict)
+        else row
+        for row in found.records.values()
+    ]
+    classes = tuple(dict.fromkeys(found.classes))
+    return Content.from_rows(records, found.annotations, classes, found.rejected, files, found.extras)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+FORMAT = Format("tables", "CSV and Parquet tables", find_tables, load_tables, save_tables)

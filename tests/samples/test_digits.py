@@ -11,7 +11,8 @@ import pytest
 from shapely.geometry import Polygon
 
 from datatools.errors import MissingExtraError
-from datatools.formats.tables import load_csv, load_labels, load_metadata
+from datatools.formats.base import Content
+from datatools.formats.tables import find_tables, load_csv, load_tables
 from datatools.images import UnreadableImageError, load_image
 from datatools.samples.digits import (
     ANNOTATORS,
@@ -23,6 +24,7 @@ from datatools.samples.digits import (
     plan_digits,
     render_digit,
 )
+from datatools.tree import open_tree
 from tests.conftest import N_ASKED, SampleFolder
 
 
@@ -56,14 +58,19 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(sample: Samp
     assert digests[0][0] != digests[1][0]
 
 
+def read_tables(sample: SampleFolder) -> Content:
+    tree = open_tree(sample.root)
+    return load_tables(tree, find_tables(tree))
+
+
 def test_all_images_of_one_size_are_there_and_all_are_spoken_of(sample: SampleFolder):
     files = sorted(path.relative_to(sample.root).as_posix() for path in sample.root.rglob("*.png"))
     assert len(files) == sample.n_images > N_ASKED
-    assert sorted(load_metadata(sample.root / "metadata.csv")) == files
+    content = read_tables(sample)
+    assert list(content.records["path"]) == files and content.records["metadata"].notna().all()
+    assert content.rejected.empty
     for annotator in ANNOTATORS:
-        content = load_labels(sample.root / "labels" / f"{annotator}.csv")
-        assert sorted(row["path"] for row in content.annotations) == files
-        assert content.rejected == []
+        assert sorted(content.annotations.loc[content.annotations["annotator"] == annotator, "path"]) == files
     assert (sample.root / "classes.txt").read_text().split() == list("0123456789")
 
 
@@ -132,8 +139,8 @@ def test_copies_are_as_their_parents_to_the_byte_or_nearly(sample: SampleFolder,
 
 
 def test_wrong_labels_are_the_majority_and_the_key_knows_the_truth(sample: SampleFolder, key: list[dict[str, str]]):
-    tables = [load_labels(sample.root / "labels" / f"{who}.csv").annotations for who in ANNOTATORS]
-    given = [{row["path"]: row["label"] for row in rows} for rows in tables]
+    rows = read_tables(sample).annotations
+    given = [rows[rows["annotator"] == who].set_index("path")["label"].to_dict() for who in ANNOTATORS]
     for row in planted(key, "wrong_label"):
         votes = [table[row["path"]] for table in given]
         assert votes.count(row["detail"]) < 2

@@ -1,0 +1,442 @@
+"""Index masks, one PNG an image: the pixel value is the number of a class.
+
+Layout: `images/<id>.jpg` with `masks/<id>.png` (or `mask`, `labels`, `label`, `annotations`, `annot`, `gt`,
+`segmentation`, in any place of the path; `train/` with `trainannot/` as in CamVid). Only single-channel and palette
+PNGs, in folders where most files have an image of the same stem, are taken for masks. Class names come from
+`classes.txt`, `class_names.txt`, `labelmap.txt`, `labelmap.csv` (name,r,g,b) or `label_colors.txt` (r g b name): line n, from 0,
+names the value n. Without such a list 0 is background, the other values are their own names, and the value is the attribute
+`class_index`.
+
+Pixel convention: a mask has the size of its image after EXIF orientation; it becomes run lengths, so holes and parts
+survive, pixel by pixel. Masks have no box, unless one of ours says so.
+
+What is read. One mask row for each value in each file. 0 is background if the list says so (background,
+_background_, black) or there is no list. 255 is void, kept as run lengths in the image's attribute `void`; in a data
+set that has only 0 and 255 it is the one class. A value that is not in the list (the grey edges that JPEG
+leaves) is a rejected row with file and value; a mask of another size than its image is a rejected file. Subset is train, val or test
+where a folder is called so.
+
+What is written: `images/`, `masks/` and `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (ids,
+annotators, attributes, boxes). Lost: everything that is no mask, polygons (drawn as pixels: those whose centre is inside), pixels of
+overlapping objects (the first keeps them), and which object of a class is which. object_masks holds these two.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import posixpath
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datatools.formats.base import Content, Format, Loss, Saved, dump_attributes, write_new
+from datatools.formats.documents import BrokenFileError, parse_json
+from datatools.formats.locate import ImageIndex, is_image
+from datatools.formats.placing import place, safe_path, without_suffix
+from datatools.formats.rows import (
+    BrokenRowError,
+    apply_patch,
+    apply_record_patch,
+    broken_file,
+    broken_row,
+    make_patch,
+    to_rows,
+)
+from datatools.formats.voc_masks import BACKGROUND, VOID, parse_label_map, read_name, write_name
+from datatools.images import MAX_PIXELS, UnreadableImageError
+from datatools.index_images import (
+    NOTE,
+    decode_index_mask,
+    encode_index_mask,
+    fill_rings,
+    is_index_png,
+    label_colors,
+    read_note,
+    read_size_wh,
+    values_of,
+)
+from datatools.masks import MaskError, Rle, from_array, parse_mask, parse_rle
+from datatools.schema import ANNOTATIONS, RECORDS
+from datatools.tree import Tree, UnreadableFileError
+
+Row = dict[str, Any]
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
+MASK_FOLDERS = frozenset(
+    {"masks", "mask", "labels", "label", "annotations", "annotation", "annot", "gt", "segmentation", "segmentations"}
+)
+NAME_FILES = ("classes.txt", "class_names.txt", "labelmap.txt", "labelmap.csv", "label_colors.txt")
+SUBSETS = ("train", "val", "valid", "validation", "test")
+MAX_NOTE = 900_000  # characters; Pillow refuses text chunks above 1 MB
+
+
+def find_index_masks(tree: Tree) -> list[str]:
+    """PNGs with one channel, in folders of masks where most files have an image of the same stem."""
+    index = ImageIndex(tree.sizes)
+    folders: dict[str, list[str]] = {}
+    for path in tree.sizes:
+        if is_image(path) and any(map(_is_mask_folder, path.split("/")[:-1])):
+            folders.setdefault(posixpath.dirname(path), []).append(path)
+    return sorted(path for paths in folders.values() if _are_masks(tree, index, paths) for path in paths)
+
+
+def load_index_masks(tree: Tree, files: Sequence[str]) -> Content:
+    """Read one mask a file, and the list of classes beside them."""
+    index = ImageIndex(tree.sizes, files)
+    names, sources, rejected = _load_names(tree, files)
+    found: list[_Mask] = []
+    for source in sorted(files):
+        path = find_image(source, index)
+        try:
+            if path is None:
+                raise UnreadableImageError("there is no image of this name")
+            data = tree.read(source)
+            array = decode_index_mask(data)
+            check_size(path, load_size(tree, path), array.shape)
+            found.append(_Mask(path, source, array, load_note(data)))
+        except (UnreadableImageError, UnreadableFileError, BrokenFileError) as error:
+            rejected.append(broken_file(source, str(error), path))
+    return from_index_masks(found, names, rejected, [*files, *sources])
+
+
+class _Mask:
+    """One file: path of the image, source, what its note says, and its values as run lengths to save memory."""
+
+    def __init__(self, path: str, source: str, array: NDArray[Any], note: Row) -> None:
+        self.path, self.source, self.note = path, source, note
+        self.size_hw = (int(array.shape[0]), int(array.shape[1]))
+        self.masks = {value: from_array(array == value).to_json() for value in values_of(array)}
+
+
+def from_index_masks(
+    masks: Iterable[_Mask], names: Sequence[str] | None, rejected: Iterable[Row] = (), files: Iterable[str] = ()
+) -> Content:
+    """Rows of decoded masks; `names` by pixel value, None where nothing says them."""
+    masks = list(masks)
+    values = {value for mask in masks for value in mask.masks}
+    binary = values <= {0, VOID} and (names is None or len(names) == 2) and not any("void" in m.note for m in masks)
+    records: list[Row] = []
+    rows: list[Row] = []
+    out = list(rejected)
+    for mask in masks:
+        seen, unknown, void = _read_values(mask, names, binary)
+        out += [broken_row(mask.source, value, mask.path, message) for value, message in unknown.items()]
+        notes = mask.note.get("annotations", {})
+        for value, row in seen.items():
+            try:
+                row = apply_patch(row, notes.get(str(value), {}) if isinstance(notes, dict) else notes)
+                rows.append({**row, "attributes": dump_attributes(row["attributes"])})
+            except BrokenRowError as error:
+                out.append(broken_row(mask.source, value, mask.path, str(error)))
+        records += read_record(seen_record(mask.path, mask.size_hw, mask.source, void), mask.note, out)
+    if names is None:
+        classes = [str(value) for value in sorted(values - {0}) if value != VOID or binary]
+    else:
+        classes = list(names[1:] if names[:1] and names[0] in BACKGROUND else names)
+    return Content.from_rows(records, rows, classes, out, files)
+
+
+def save_index_masks(content: Content, folder: Path) -> Saved:
+    """Write `to_index_masks` below `folder`."""
+    documents, saved = to_index_masks(content)
+    for name, data in documents.items():
+        write_new(folder / name, data)
+    return saved
+
+
+def to_index_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
+    """The files by path, the losses, and where images must be."""
+    losses = lose_extras(content)
+    rows: dict[str, list[Row]] = {}
+    for row in to_rows(content.annotations):
+        rows.setdefault(row["path"], []).append(row)
+    records = {row["path"]: row for row in to_rows(content.records)}
+    targets = place(sorted({*records, *rows}), _target, lambda path: without_suffix(path).lower())
+    documents = {}
+    names = [BACKGROUND[0], *content.classes]
+    for path, target in targets.items():
+        data, lost = _write_mask(target, rows.get(path, []), records.get(path), names)
+        losses += lost
+        if data is not None:
+            documents[_mask_path(target)] = data
+    if documents:
+        documents["classes.txt"] = "".join(f"{write_name(name)}\n" for name in names).encode()
+    elif content.classes:
+        losses.append(Loss("classes", "", "", "there is no mask to write"))
+    moved = {path: target for path, target in targets.items() if path != target}
+    return dict(sorted(documents.items())), Saved(tuple(sorted(losses)), moved)
+
+
+# ---- shared with object_masks ----
+
+
+def find_image(path: str, index: ImageIndex) -> str | None:
+    """The image that the mask file `path` belongs to: the same path with a folder of images for that of masks."""
+    parts = path.split("/")
+    stem = without_suffix(parts[-1])
+    for at in range(len(parts) - 2, -1, -1):
+        if not _is_mask_folder(parts[at]):
+            continue
+        twin = parts[at][: -len("annot")] if parts[at].lower() != "annot" and parts[at].endswith("annot") else None
+        for folder in [[twin]] if twin else [*([name] for name in IMAGE_FOLDERS), []]:
+            found = index.with_stem("/".join([*parts[:at], *folder, *parts[at + 1 : -1], stem]))
+            if found is not None and found != path:
+                return found
+    return None
+
+
+def load_size(tree: Tree, path: str) -> tuple[int, int] | None:
+    """Width and height of an image; None for an unreadable one: its own fault, told where images are read."""
+    try:
+        return read_size_wh(tree.read(path))
+    except (UnreadableImageError, UnreadableFileError):
+        return None
+
+
+def check_size(path: str, size_wh: tuple[int, int] | None, size_hw: Sequence[int]) -> None:
+    """Raise UnreadableImageError where a mask of `size_hw` is not as large as the image `path`."""
+    if size_wh is not None and size_wh != (size_hw[1], size_hw[0]):
+        raise UnreadableImageError(f"{size_hw[1]} x {size_hw[0]} pixels, but {path} has {size_wh[0]} x {size_wh[1]}")
+
+
+def load_note(data: bytes) -> Row:
+    """The JSON object in the text chunk of a PNG of ours, else an empty one; raises BrokenFileError."""
+    text = read_note(data) if NOTE.encode() in data else None  # the bytes first: most masks are not ours
+    note = parse_json(text.encode()) if text is not None else {}
+    if not isinstance(note, dict):
+        raise BrokenFileError("its datatools note is no JSON object")
+    return note
+
+
+def dump_note(note: Row) -> str:
+    """ASCII text of a note; nothing for an empty one."""
+    return json.dumps(note, sort_keys=True, separators=(",", ":")) if note else ""
+
+
+def seen_record(path: str, size_hw: tuple[int, int], source: str, void: Any = None) -> Row:
+    """The record that a mask file by itself makes."""
+    subset = next((part for part in path.split("/")[:-1] if part in SUBSETS), None)
+    row: Row = {**dict.fromkeys(RECORDS.columns), "path": path, "width_px": size_hw[1], "height_px": size_hw[0]}
+    return {**row, "subset": subset, "attributes": {"void": void} if void else {}, "source": source}
+
+
+def read_record(row: Row, note: Row, rejected: list[Row]) -> list[Row]:
+    """The record as the note says, as a list; empty where the image had none."""
+    patch = note.get("record", {})
+    try:
+        row = row if patch is None else apply_record_patch(row, patch)
+    except BrokenRowError as error:
+        rejected.append(broken_row(row["source"], None, row["path"], str(error)))
+    return [] if patch is None else [{**row, "attributes": dump_attributes(row["attributes"])}]
+
+
+def note_record(seen: Row, record: Row | None) -> Row:
+    """The part of a note that makes `record` of `seen`."""
+    patch = None if record is None else make_patch(seen, record)
+    return {} if patch == {} else {"record": patch}
+
+
+def lose_extras(content: Content) -> list[Loss]:
+    """What belongs to the whole document has no place in PNGs."""
+    return [Loss(f"extras.{name}", "", "", "PNG masks have no place for it") for name in sorted(content.extras)]
+
+
+def blank_row(identity: str, path: str, source: str) -> Row:
+    """A mask row without label, box, annotator and attributes."""
+    row = {**dict.fromkeys(ANNOTATIONS.columns), "annotation_id": identity, "path": path, "kind": "mask"}
+    return {**row, "source": source, "attributes": {}}
+
+
+def declared_size(record: Row | None, masks: Iterable[Any]) -> tuple[int, int] | None:
+    """Height and width of the PNGs of an image: as its record declares, else as its run lengths have it."""
+    width, height = (record or {}).get("width_px"), (record or {}).get("height_px")
+    if width is not None and height is not None:
+        return (height, width) if width > 0 and 0 < width * height <= MAX_PIXELS else None
+    sizes = {mask.size_hw for mask in masks if isinstance(mask, Rle)}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def draw(row: Row, size_hw: tuple[int, int]) -> tuple[NDArray[np.bool_] | None, list[Loss]]:
+    """The pixels of a mask row `(height, width)`, and what drawing loses; None where it cannot be drawn."""
+    try:
+        mask = parse_mask(row["mask"] or "")
+        if isinstance(mask, Rle) and mask.size_hw != size_hw:
+            raise MaskError(f"its {mask.size_hw[1]} x {mask.size_hw[0]} pixels are not those of the image")
+        region = mask.to_array() if isinstance(mask, Rle) else fill_rings(mask, size_hw)
+    except (MaskError, TypeError, ValueError) as error:
+        return None, [lose(row, "mask", f"not drawn: {error}")]
+    if from_array(region).to_json() == row["mask"]:
+        return region, []
+    if isinstance(mask, Rle):
+        return region, [lose(row, "mask", "the same pixels, with run lengths in COCO's compressed form")]
+    return region, [lose(row, "mask", "drawn as pixels: outlines and points between pixels are gone")]
+
+
+def lose(row: Row, field: str, message: str) -> Loss:
+    """A loss of one annotation."""
+    return Loss(field, row["path"], row["annotation_id"], message)
+
+
+# ---- one file per image ----
+
+
+def _is_mask_folder(name: str) -> bool:
+    return name.lower() in MASK_FOLDERS or (name.endswith("annot") and len(name) > len("annot"))
+
+
+def _are_masks(tree: Tree, index: ImageIndex, paths: list[str]) -> bool:
+    paired = [path for path in paths if find_image(path, index) is not None]
+    if 2 * len(paired) <= len(paths):
+        return False
+    try:
+        return all(is_index_png(tree.read(path)) for path in paths)
+    except UnreadableFileError:
+        return False
+
+
+def _load_names(tree: Tree, files: Sequence[str]) -> tuple[list[str] | None, list[str], list[Row]]:
+    """Names by pixel value, the file they came from, and that file rejected where it is broken."""
+    folders = {"": None} | {folder: None for path in files for folder in _above(path)}
+    rejected: list[Row] = []
+    for source in [posixpath.join(folder, name) for folder in sorted(folders) for name in NAME_FILES]:
+        if source in tree:
+            try:
+                names = parse_names(tree.read(source).decode("utf-8-sig"), PurePosixPath(source).name)
+                return names, [source], rejected
+            except (UnreadableFileError, UnicodeDecodeError, csv.Error) as error:
+                rejected.append(broken_file(source, str(error)))
+    return None, [], rejected
+
+
+def _above(path: str) -> list[str]:
+    folders = path.split("/")[:-1]
+    return ["/".join(folders[:count]) for count in range(1, len(folders) + 1)]
+
+
+def parse_names(text: str, file_name: str) -> list[str]:
+    """Class names by pixel value from one of NAME_FILES."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if file_name == "labelmap.csv":
+        table = list(csv.reader(io.StringIO(text)))
+        return [row[0].strip() for row in table[1:] if row]
+    if file_name == "label_colors.txt":
+        return [line.split(None, 3)[-1].strip() for line in lines if not line.startswith("#")]
+    if file_name == "labelmap.txt":
+        return [entry[0] for entry in parse_label_map(text)]
+    return [read_name(line) for line in text.split("\n") if line.strip()]
+
+
+def _read_values(
+    mask: _Mask, names: Sequence[str] | None, binary: bool
+) -> tuple[dict[int, Row], dict[int, str], dict[str, Any] | None]:
+    rows: dict[int, Row] = {}
+    unknown: dict[int, str] = {}
+    void = None
+    for value, run_lengths in mask.masks.items():
+        index = 1 if binary and value == VOID and names is not None else value
+        is_background = value == 0 and (names is None or not names or names[0] in BACKGROUND)
+        row = blank_row(f"index_masks/{mask.path}#{value}", mask.path, mask.source) | {"mask": run_lengths}
+        if is_background:
+            continue
+        if names is not None and index < len(names):
+            rows[value] = {**row, "label": names[index]}
+        elif value == VOID and not binary:
+            void = json.loads(run_lengths)
+        elif names is None:
+            rows[value] = {**row, "label": str(value), "attributes": {"class_index": value}}
+        else:
+            unknown[value] = f"the pixel value {value} is no class: the list ends with {len(names) - 1}"
+    return rows, unknown, void
+
+
+def _target(path: str) -> str:
+    safe = safe_path(path, avoid=[part for part in path.split("/") if _is_mask_folder(part)])
+    return safe if safe == path and IMAGE_FOLDERS[0] in path.split("/")[:-1] else f"{IMAGE_FOLDERS[0]}/{safe}"
+
+
+def _mask_path(target: str) -> str:
+    parts = without_suffix(target).split("/")
+    at = parts.index(IMAGE_FOLDERS[0])
+    return "/".join([*parts[:at], "masks", *parts[at + 1 :]]) + ".png"
+
+
+def _write_mask(
+    target: str, rows: list[Row], record: Row | None, names: Sequence[str]
+) -> tuple[bytes | None, list[Loss]]:
+    masks, losses = _drawable(rows, names)
+    size_hw = declared_size(record, [parse_mask(row["mask"]) for row in masks])
+    if size_hw is None:
+        losses += [lose(row, "mask", "the size of the image is not known, so there is no mask") for row in masks]
+        path = rows[0]["path"] if rows else (record or {})["path"]
+        return None, losses + ([Loss("record", path, "", "it has no mask that could keep it")] if record else [])
+    array = np.zeros(size_hw, dtype=np.int64)
+    void = _void(record, size_hw)
+    if void is not None and len(names) <= VOID:
+        array[void] = VOID
+    drawn: dict[int, Row] = {}
+    for row in masks:
+        losses += _draw_class(array, drawn, row, names.index(row["label"]))
+    seen, _, kept_void = _read_values(_Mask(target, "", array, {}), names, binary=False)
+    notes = {
+        str(value): patch for value, row in seen.items() if (patch := make_patch({**row, "mask": None}, drawn[value]))
+    }
+    note = note_record(seen_record(target, size_hw, "", kept_void), record)
+    note |= ({"annotations": notes} if notes else {}) | ({"void": VOID} if kept_void else {})
+    text = dump_note(note)
+    if len(text) > MAX_NOTE:
+        text = ""
+        losses += [lose(row, "attributes", "more text than a PNG holds: ids too") for row in drawn.values()]
+    return encode_index_mask(array, label_colors(256) if len(names) <= 256 else None, text), losses
+
+
+def _drawable(rows: Iterable[Row], names: Sequence[str]) -> tuple[list[Row], list[Loss]]:
+    masks: list[Row] = []
+    losses: list[Loss] = []
+    for row in rows:
+        try:
+            known = row["label"] in names[1:] and names.index(row["label"]) <= 65535
+            if row["kind"] != "mask":
+                losses.append(lose(row, "kind", f"only masks can be drawn, not a {row['kind']}"))
+            elif not known:
+                losses.append(lose(row, "label", "no class of the list, so it has no pixel value"))
+            else:
+                parse_mask(row["mask"] or "")
+                masks.append(row)
+        except MaskError as error:
+            losses.append(lose(row, "mask", f"not drawn: {error}"))
+    return masks, losses
+
+
+def _void(record: Row | None, size_hw: tuple[int, int]) -> NDArray[np.bool_] | None:
+    try:
+        rle = parse_rle((record or {"attributes": {}})["attributes"].get("void"))
+    except MaskError:
+        return None
+    return rle.to_array() if rle.size_hw == size_hw else None
+
+
+def _draw_class(array: NDArray[np.int64], drawn: dict[int, Row], row: Row, value: int) -> list[Loss]:
+    region, losses = draw(row, (array.shape[0], array.shape[1]))
+    if region is None:
+        return losses
+    first = drawn.get(value)
+    free = region & np.isin(array, (0, value))
+    covered = int(region.sum() - free.sum())
+    if covered or not region.any():
+        message = f"{covered} of its {int(region.sum())} pixels belong to an object drawn before"
+        losses.append(lose(row, "mask", message))
+    if not free.any():
+        return [*losses, lose(row, "annotation_id", "it has no pixel of its own")]
+    array[free] = value
+    if first is None:
+        drawn[value] = {**row, "mask": None}
+        return losses
+    losses.append(lose(first, "mask", f"one file an image has one region a class: joined with {row['annotation_id']}"))
+    return [*losses, lose(row, "annotation_id", f"joined with {first['annotation_id']}, as it is of the same class")]
+
+
+FORMAT = Format("index_masks", "Index masks, one PNG per image", find_index_masks, load_index_masks, save_index_masks)

@@ -1,0 +1,234 @@
+"""Index masks, one PNG an object, as in the 2018 Data Science Bowl.
+
+Layout: `<id>/images/<id>.png`, one image, and `<id>/masks/*.png`, one file an object, with any names.
+
+Pixel convention: a mask has the size of its image after EXIF orientation; it has 0 and one other value (255, or 1),
+and becomes run lengths, so holes and parts survive, pixel by pixel. Masks have no box, unless one of ours says so.
+
+What is read. One mask row a file; its number is the position among the files in the order of their names, which are
+the attribute `mask_file`. There is no label in such a layout: it is null, or what one of our files says. A mask with
+more values (the grey edges that JPEG leaves) is a rejected file with the values, never cut at a threshold; so is one of
+another size than its image. Objects may overlap.
+
+What is written: the same layout, `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (id, label,
+annotator, attributes, box). Lost: everything that is no mask, polygons (drawn as pixels: those whose centre is inside), and
+the record of an image without masks.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datatools.formats.base import Content, Format, Loss, Saved, dump_attributes, write_new
+from datatools.formats.documents import BrokenFileError
+from datatools.formats.index_masks import (
+    MAX_NOTE,
+    blank_row,
+    check_size,
+    declared_size,
+    draw,
+    dump_note,
+    load_note,
+    load_size,
+    lose,
+    lose_extras,
+    note_record,
+    parse_names,
+    read_record,
+    seen_record,
+)
+from datatools.formats.locate import is_image
+from datatools.formats.placing import is_safe_name, place, safe_path, without_suffix
+from datatools.formats.rows import BrokenRowError, apply_patch, broken_file, make_patch, to_rows
+from datatools.formats.voc_masks import write_name
+from datatools.images import UnreadableImageError
+from datatools.index_images import decode_index_mask, encode_index_mask, is_index_png, values_of
+from datatools.masks import MaskError, from_array, parse_mask
+from datatools.tree import Tree, UnreadableFileError
+
+Row = dict[str, Any]
+IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
+
+
+def find_object_masks(tree: Tree) -> list[str]:
+    """PNGs with one channel in `masks`, beside `images` with one image whose stem none of them has."""
+    return sorted(path for _, paths in _groups(tree).values() for path in paths)
+
+
+def load_object_masks(tree: Tree, files: Sequence[str]) -> Content:
+    """Read one object a file."""
+    chosen, rejected = set(files), []
+    records: list[Row] = []
+    rows: list[Row] = []
+    for image, paths in _groups(tree).values():
+        first, size_wh = True, load_size(tree, image)
+        for number, source in enumerate(paths, start=1):
+            if source not in chosen:
+                continue
+            try:
+                data = tree.read(source)
+                array = decode_index_mask(data)
+                check_size(image, size_wh, array.shape)
+                note = load_note(data)
+                row = apply_patch(from_object_mask(array, image, source, number), note.get("annotation", {}))
+            except (UnreadableImageError, UnreadableFileError, BrokenFileError, BrokenRowError, MaskError) as error:
+                rejected.append(broken_file(source, str(error), image))
+                continue
+            rows.append({**row, "attributes": dump_attributes(row["attributes"])})
+            if first:
+                size_hw = (int(array.shape[0]), int(array.shape[1]))
+                records += read_record(seen_record(image, size_hw, source), note, rejected)
+            first = False
+    classes = sorted({row["label"] for row in rows if row["label"] is not None})
+    listed = [CLASSES] if CLASSES in tree and files else []
+    for source in listed:
+        try:
+            classes = parse_names(tree.read(source).decode("utf-8-sig"), CLASSES)
+        except (UnreadableFileError, UnicodeDecodeError) as error:
+            rejected.append(broken_file(source, str(error)))
+    return Content.from_rows(records, rows, classes, rejected, [*files, *listed])
+
+
+def from_object_mask(array: NDArray[Any], path: str, source: str, number: int) -> Row:
+    """The row of one mask `(height, width)`; raises MaskError where it has more than background and one value."""
+    values = [value for value in values_of(array) if value]
+    if len(values) > 1 or (values and values[0] not in (1, 255)):
+        shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+        raise MaskError(f"the mask of one object has the values 0 and 255, or 0 and 1, but this one has {shown}")
+    row = blank_row(f"object_masks/{path}#{number}", path, source)
+    name = without_suffix(PurePosixPath(source).name)
+    return {**row, "mask": from_array(array).to_json(), "attributes": {"mask_file": name}}
+
+
+def save_object_masks(content: Content, folder: Path) -> Saved:
+    """Write `to_object_masks` below `folder`."""
+    documents, saved = to_object_masks(content)
+    for name, data in documents.items():
+        write_new(folder / name, data)
+    return saved
+
+
+def to_object_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
+    """The files by path, the losses, and where images must be."""
+    losses = lose_extras(content)
+    rows: dict[str, list[Row]] = {}
+    for row in to_rows(content.annotations):
+        rows.setdefault(row["path"], []).append(row)
+    records = {row["path"]: row for row in to_rows(content.records)}
+    targets = place(sorted({*records, *rows}), _target, lambda path: posixpath.dirname(path).lower())
+    documents: dict[str, bytes] = {}
+    labels: set[str] = set()
+    for path, target in targets.items():
+        files, kept = _write_image(target, rows.get(path, []), records.get(path), losses)
+        documents |= files
+        labels |= {row["label"] for row in kept if row["label"] is not None}
+        if not files and path in records:
+            losses.append(Loss("record", path, "", "an image without masks has no file that could keep it"))
+    if documents and list(content.classes) != sorted(labels):
+        documents[CLASSES] = "".join(f"{write_name(name)}\n" for name in content.classes).encode()
+    elif not documents and content.classes:
+        losses.append(Loss("classes", "", "", "there is no mask to write"))
+    moved = {path: target for path, target in targets.items() if path != target}
+    return dict(sorted(documents.items())), Saved(tuple(sorted(losses)), moved)
+
+
+def _groups(tree: Tree) -> dict[str, tuple[str, list[str]]]:
+    """Image and mask files by the folder above `images` and `masks`."""
+    images: dict[str, list[str]] = {}
+    masks: dict[str, list[str]] = {}
+    for path in tree.sizes:
+        folder, _, kind = posixpath.dirname(path).rpartition("/")
+        if is_image(path) and kind in (IMAGES, MASKS):
+            (images if kind == IMAGES else masks).setdefault(folder, []).append(path)
+    groups = {}
+    for folder, paths in masks.items():
+        if len(images.get(folder, [])) == 1 and _are_objects(tree, images[folder][0], paths):
+            groups[folder] = (images[folder][0], sorted(paths))
+    return groups
+
+
+def _are_objects(tree: Tree, image: str, paths: Sequence[str]) -> bool:
+    stem = without_suffix(PurePosixPath(image).name)
+    try:
+        return all(without_suffix(PurePosixPath(path).name) != stem and is_index_png(tree.read(path)) for path in paths)
+    except UnreadableFileError:
+        return False
+
+
+def _target(path: str) -> str:
+    """`<id>/images/<id>.png`, where it is so already, else below a folder of its own."""
+    safe = safe_path(path)
+    parts = safe.split("/")
+    if safe == path and len(parts) > 2 and parts[-2] == IMAGES:
+        return path
+    return f"{without_suffix(safe)}/{IMAGES}/{parts[-1]}"
+
+
+def _write_image(
+    target: str, rows: list[Row], record: Row | None, losses: list[Loss]
+) -> tuple[dict[str, bytes], list[Row]]:
+    """The mask files of one image, and the rows that are in them; adds to `losses`."""
+    masks = []
+    for row in rows:
+        if row["kind"] != "mask":
+            losses.append(lose(row, "kind", f"only masks can be drawn, not a {row['kind']}"))
+        else:
+            masks.append(row)
+    size_hw = declared_size(record, [_parsed(row) for row in masks])
+    regions = []
+    for row in masks:
+        region, lost = draw(row, size_hw) if size_hw else (None, [lose(row, "mask", "the image's size is not known")])
+        losses += lost
+        if region is not None:
+            regions.append((row, region))
+    named = _name_files(target, [row for row, _ in regions])
+    files: dict[str, bytes] = {}
+    order = sorted(zip(named, regions, strict=True), key=lambda item: item[0])
+    for number, (name, (row, region)) in enumerate(order, start=1):
+        assert size_hw is not None
+        seen = from_object_mask(region.astype(np.uint8), target, name, number)
+        patch = make_patch({**seen, "mask": row["mask"]}, row)
+        note = {"annotation": patch} if patch else {}
+        if number == 1:
+            note |= note_record(seen_record(target, size_hw, ""), record)
+        text = dump_note(note)
+        if len(text) > MAX_NOTE:
+            losses.append(lose(row, "attributes", "more text than a PNG holds: id, label and annotator too"))
+            text = ""
+        files[name] = encode_index_mask(region.astype(np.uint8) * 255, None, text)
+    return files, [row for row, _ in regions]
+
+
+def _parsed(row: Row) -> Any:
+    try:
+        return parse_mask(row["mask"] or "")
+    except MaskError:
+        return None
+
+
+def _name_files(target: str, rows: Sequence[Row]) -> list[str]:
+    """A path for each mask: the name it came with, else the image's with a number."""
+    folder = posixpath.join(posixpath.dirname(posixpath.dirname(target)), MASKS)
+    stem = without_suffix(PurePosixPath(target).name)
+    used = {stem.lower()}
+    names = []
+    for number, row in enumerate(rows, start=1):
+        name = row["attributes"].get("mask_file")
+        if not isinstance(name, str) or not is_safe_name(name) or name.lower() in used:
+            name = f"{stem[:100]}-{number:04d}"
+        while name.lower() in used:
+            name += "x"
+        used.add(name.lower())
+        names.append(posixpath.join(folder, f"{name}.png"))
+    return names
+
+
+FORMAT = Format(
+    "object_masks", "Index masks, one PNG per object", find_object_masks, load_object_masks, save_object_masks
+)

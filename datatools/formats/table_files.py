@@ -1,0 +1,107 @@
+"""CSV and Parquet files as rows with line numbers: a broken row is one broken row, a broken file one error."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from datatools.formats.documents import BrokenFileError
+
+MAX_CELL = 1 << 30  # characters: a mask may be longer than the 131,072 that csv allows
+PARQUET_MAGIC = b"PAR1"
+
+csv.field_size_limit(MAX_CELL)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table: its columns, its rows with their line (CSV) or number (Parquet) from 1, and the rows that do not fit.
+
+    The cells of CSV are text; those of Parquet are what they are there, null is None.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)  # line, what is wrong
+
+
+def parse_table(data: bytes) -> Sheet:
+    """Return the CSV or Parquet table in `data`; raises BrokenFileError."""
+    return parse_parquet(data) if data.startswith(PARQUET_MAGIC) else parse_csv(data)
+
+
+def parse_csv(data: bytes) -> Sheet:
+    """Return a CSV table (UTF-8, comma, with a header). Raises BrokenFileError that names the line."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"not UTF-8: {error}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        sheet = Sheet(_check_header([name.strip() for name in next(reader, [])]))
+        for cells in reader:
+            if len(cells) == len(sheet.columns):
+                sheet.rows.append((reader.line_num, dict(zip(sheet.columns, cells))))
+            elif cells:
+                message = f"expected {len(sheet.columns)} values, one a column, got {len(cells)}"
+                sheet.broken.append((reader.line_num, message))
+    except csv.Error as error:
+        raise BrokenFileError(f"not CSV: line {reader.line_num}: {error}") from error
+    return sheet
+
+
+def parse_parquet(data: bytes) -> Sheet:
+    """Return a Parquet table. Raises BrokenFileError."""
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+        columns = _check_header([str(name) for name in frame.columns])
+        records = frame.set_axis(list(columns), axis=1).astype(object).to_dict("records")
+    except (OSError, ValueError, NotImplementedError, TypeError, KeyError, OverflowError) as error:
+        raise BrokenFileError(f"not Parquet: {str(error).strip() or type(error).__name__}") from error
+    rows = [
+        (number, {str(key): _plain(value) for key, value in record.items()})
+        for number, record in enumerate(records, start=1)
+    ]
+    return Sheet(columns, rows)
+
+
+def parse_header(data: bytes) -> tuple[str, ...]:
+    """The columns of a table, empty where it is none; of CSV no more than the first line is looked at."""
+    try:
+        if data.startswith(PARQUET_MAGIC):
+            return parse_parquet(data).columns
+        first = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+        return parse_csv(first.rstrip(b"\r") if first.count(b'"') % 2 == 0 else data).columns
+    except BrokenFileError:
+        return ()
+
+
+def dump_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A CSV table; a cell is quoted where it must be."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _check_header(columns: list[str]) -> tuple[str, ...]:
+    if not any(columns):
+        raise BrokenFileError("expected a line of column names, got none")
+    if len(set(columns)) < len(columns):
+        raise BrokenFileError(f"expected each column once, got {', '.join(columns):.200}")
+    return tuple(columns)
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON can hold it: numbers, booleans and text stay, anything else becomes text."""
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    return value if isinstance(value, (str, int, float)) else str(value)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datatools import convert as convert_module
+from datatools.convert import Converted, convert, count_losses
+from datatools.errors import DatatoolsError
+from datatools.formats.base import Content, Format, Loss, Saved, write_new
+from datatools.schema import LOSSES
+from datatools.source import read_source
+from datatools.tree import FolderTree, UnreadableFileError, open_tree
+from tests.builders import coco_text, lay_out, make_object, make_png
+from tests.test_batches import hash_files
+
+PICTURES = {"a.png": make_png(1), "b.png": make_png(2)}
+
+
+def save_anything(content: Content, folder: Path) -> Saved:
+    """A format that holds nothing but how many annotations there are."""
+    write_new(folder / "out.txt", f"{len(content.annotations)}".encode())
+    return Saved(tuple(Loss("label", row["path"], row["annotation_id"], "no labels here") for row in _rows(content)))
+
+
+def _rows(content: Content) -> list[dict[Any, Any]]:
+    return content.annotations.to_dict("records")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "folder"
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    boxes = make_object(id=1, iscrowd=0), make_object(id=2, image_id=2, attributes={"occluded": True})
+    return lay_out(tmp_path / "coco", {**PICTURES, "instances.json": coco_text(*boxes)})
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes `toy` a format that can be written."""
+    real = convert_module.load_format
+
+    def install(save: Any = save_anything) -> None:
+        toy = Format("toy", "Toy", lambda tree: [], lambda tree, files: Content(), save)
+        monkeypatch.setattr(convert_module, "load_format", lambda name: toy if name == "toy" else real(name))
+
+    return install
+
+
+def run(folder: Path, target: Path, to: str = "toy", **options: Any) -> Converted:
+    return convert(open_tree(folder), target, to, **options)
+
+
+def report(target: Path) -> list[dict[str, str]]:
+    with (target / "losses.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_images_and_annotations_are_written_and_losses_listed(coco: Path, target: Path, fake: Callable[..., None]):
+    fake()
+    ticks: list[int] = []
+    done = run(coco, target, tick=ticks.append)
+    assert {path.name for path in target.iterdir()} == {"a.png", "b.png", "out.txt", "losses.csv"}
+    assert {name: (target / name).read_bytes() for name in PICTURES} == PICTURES
+    assert (done.formats, done.n_images, done.n_annotations, len(done.rejected)) == (("coco",), 2, 2, 0)
+    assert ticks == [1, 1]
+    assert report(target) == [
+        {"field": "label", "path": path, "annotation_id": key, "message": "no labels here", "source": "", "row": ""}
+        for path, key in (("a.png", "coco/1"), ("b.png", "coco/2"))
+    ]
+    assert count_losses(done.losses) == [("label", "no labels here", 2)]
+    assert [path.name for path in target.parent.iterdir()] == ["folder"]
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("to", ["coco", "tables"])
+def test_what_was_written_reads_as_what_was_there(coco: Path, target: Path, to: str):
+    done = run(coco, target, to)
+    before, after = read_source(open_tree(coco)).content, read_source(open_tree(target)).content
+    assert after.annotations.drop(columns="source").equals(before.annotations.drop(columns="source"))
+    assert after.classes == before.classes
+    assert len(done.losses) == 0
+    assert not (target / "losses.csv").exists()
+
+
+def test_what_was_converted_stays_as_it_is(coco: Path, target: Path):
+    before = hash_files(coco)
+    run(coco, target, "coco")
+    assert hash_files(coco) == before
+
+
+def test_what_could_not_be_read_is_listed_with_file_and_row(tmp_path: Path, target: Path, fake: Callable[..., None]):
+    fake(lambda content, folder: Saved())
+    broken = coco_text(make_object(), make_object(id=2, bbox=[1, 2]))
+    done = run(lay_out(tmp_path / "x", {**PICTURES, "instances.json": broken, "=notes.txt": "x"}), target)
+    rows = {row["field"]: row for row in report(target)}
+    assert rows["broken_row"]["source"] == "instances.json"
+    assert rows["broken_row"]["row"] == "2"
+    assert rows["broken_row"]["path"] == "a.png"
+    assert rows["not_an_image"]["source"] == "'=notes.txt"
+    assert len(rows) == len(done.rejected) == 2
+
+
+class Unreliable(FolderTree):
+    """A folder with a file that cannot be read."""
+
+    def read(self, path: str) -> bytes:
+        if path == "b.png":
+            raise UnreadableFileError("Input/output error")
+        return super().read(path)
+
+
+def test_an_image_that_cannot_be_read_is_listed_and_the_others_written(
+    coco: Path, target: Path, fake: Callable[..., None]
+):
+    fake(lambda content, folder: Saved())
+    tree = open_tree(coco)
+    ticks: list[int] = []
+    done = convert(Unreliable(tree.root, tree.sizes), target, "toy", tick=ticks.append)
+    assert (done.n_images, ticks) == (1, [1, 1])
+    [row] = report(target)
+    assert (row["field"], row["path"], row["message"]) == ("unreadable", "b.png", "Input/output error")
+    assert not (target / "b.png").exists()
+
+
+def test_an_archive_is_converted_like_a_folder(coco: Path, target: Path, tmp_path: Path):
+    import shutil
+
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", coco))
+    run(archive, target, "coco")
+    run(coco, tmp_path / "other", "coco")
+    assert hash_files(target) == hash_files(tmp_path / "other")
+
+
+def test_images_go_where_the_writer_moves_them(coco: Path, target: Path, fake: Callable[..., None]):
+    fake(lambda content, folder: Saved(moved={"a.png": "images/train/ä.png"}))
+    run(coco, target)
+    assert (target / "images/train/ä.png").read_bytes() == PICTURES["a.png"]
+    assert (target / "b.png").exists()
+    assert not (target / "a.png").exists()
+
+
+# ---- wrong calls
+
+
+@pytest.mark.parametrize(
+    "occupy",
+    [Path.mkdir, Path.touch, lambda path: path.symlink_to("/nowhere")],
+    ids=["folder", "file", "dangling link"],
+)
+def test_a_target_that_is_there_is_refused_and_left_alone(coco: Path, tmp_path: Path, occupy: Callable[[Path], Any]):
+    target = tmp_path / "target"
+    occupy(target)
+    with pytest.raises(DatatoolsError) as caught:
+        run(coco, target, "coco")
+    assert str(caught.value) == (
+        f"{target}: expected a folder that is not there yet. Got an existing one: name another."
+    )
+    assert os.path.lexists(target)
+    assert not hash_files(target)
+
+
+def test_an_unknown_format_is_a_wrong_call(coco: Path, target: Path):
+    with pytest.raises(DatatoolsError, match=r"expected a format: tables, coco, .* Got 'word'"):
+        run(coco, target, "word")
+    assert not target.parent.exists()
+
+
+def test_a_format_that_cannot_be_written_is_a_wrong_call(coco: Path, target: Path, fake: Callable[..., None]):
+    fake(None)
+    with pytest.raises(DatatoolsError) as caught:
+        run(coco, target)
+    assert str(caught.value) == "expected a format that can be written. Got 'toy': choose another one."
+    assert not target.parent.exists()
+
+
+def test_nothing_to_convert_is_a_wrong_call(tmp_path: Path, target: Path):
+    with pytest.raises(DatatoolsError, match="expected image files"):
+        run(lay_out(tmp_path / "x", {"notes.txt": "x"}), target, "coco")
+    assert not target.parent.exists()
+
+
+def test_annotations_without_their_images_are_enough(tmp_path: Path, target: Path):
+    done = run(lay_out(tmp_path / "x", {"instances.json": coco_text(make_object())}), target, "coco")
+    assert (done.n_images, done.n_annotations) == (0, 1)
+
+
+@pytest.mark.parametrize("new", ["b.png", "out.txt", "out.txt/a.png", "losses"])
+def test_two_files_of_one_name_are_a_wrong_call(coco: Path, target: Path, fake: Callable[..., None], new: str):
+    def save(content: Content, folder: Path) -> Saved:
+        return replace(
+            save_anything(content, folder), moved={"a.png": new, "b.png": "losses" if new == "losses" else "b.png"}
+        )
+
+    fake(save)
+    with pytest.raises(
+        DatatoolsError, match=r"expected a name that no other file takes in this format. Got .*: rename the image"
+    ):
+        run(coco, target)
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("new", ["../a.png", "x/../../a.png", "/tmp/a.png"])
+def test_a_writer_never_puts_an_image_outside(coco: Path, target: Path, fake: Callable[..., None], new: str):
+    fake(lambda content, folder: Saved(moved={"a.png": new}))
+    with pytest.raises(AssertionError, match="a writer wants to leave the folder"):
+        run(coco, target)
+    assert list(target.parent.iterdir()) == []
+
+
+# ---- whole or not at all
+
+
+def test_a_writer_that_fails_leaves_nothing(coco: Path, target: Path, fake: Callable[..., None]):
+    def fail(content: Content, folder: Path) -> Saved:
+        save_anything(content, folder)
+        raise KeyboardInterrupt
+
+    fake(fail)
+    with pytest.raises(KeyboardInterrupt):
+        run(coco, target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_killed_in_the_middle_there_is_no_target_and_a_rerun_makes_it(coco: Path, target: Path):
+    pid = os.fork()
+    if pid == 0:
+        os.rename = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+        run(coco, target, "coco")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not target.exists()
+    run(coco, target, "coco")
+    assert {name: (target / name).read_bytes() for name in PICTURES} == PICTURES
+
+
+def test_the_target_may_lie_in_the_source(coco: Path):
+    run(coco, coco / "out", "coco")
+    assert {name: (coco / "out" / name).read_bytes() for name in PICTURES} == PICTURES
+
+
+def test_losses_are_counted_by_field_the_most_frequent_first():
+    rows = [("b", "x.png", "", "first"), ("a", "x.png", "", "only"), ("b", "y.png", "", "second")]
+    losses = LOSSES.conform([dict(zip(LOSSES.columns, row, strict=True)) for row in rows])
+    assert count_losses(losses) == [("b", "first", 2), ("a", "only", 1)]
+    assert count_losses(LOSSES.empty()) == []
