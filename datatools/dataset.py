@@ -40,8 +40,7 @@ class Dataset:
     def ratings(self) -> pd.DataFrame:
         """Who gave which image which label: index `path`, a column an annotator, null where nobody rated."""
         rows = self.annotations
-        rows = rows[(rows["kind"] == "label") & (rows["annotator"] != CONSENSUS)]
-        return rows.pivot(index="path", columns="annotator", values="label").sort_index()
+        return pivot_ratings(rows[(rows["kind"] == "label") & (rows["annotator"] != CONSENSUS)])
 
     @property
     def objects(self) -> pd.DataFrame:
@@ -65,6 +64,12 @@ class Dataset:
         for frame in (self.images, self.annotations):
             total.update(frame.to_csv(index=False, lineterminator="\n").encode())
         return total.hexdigest()[:12]
+
+
+def pivot_ratings(labels: pd.DataFrame) -> pd.DataFrame:
+    """Label rows as a table: index `path`, a column an annotator. Of several labels by one annotator the first id counts."""
+    once = labels.drop_duplicates(["path", "annotator"])
+    return once.pivot(index="path", columns="annotator", values="label").sort_index()
 
 
 def label_id(path: str, annotator: str = CONSENSUS) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from datatools.agreement.consensus import vote
 from datatools.batches import merge_batches
 from datatools.cache import KeptValues
-from datatools.dataset import Dataset, label_id
+from datatools.dataset import Dataset, label_id, pivot_ratings
 from datatools.duplicates import cluster_hashes
 from datatools.engine import map_ordered
 from datatools.errors import DatatoolsError
@@ -216,8 +216,7 @@ def _consensus_rows(annotations: pd.DataFrame) -> list[Row]:
     """The one label of each image: a majority vote; where nobody labels whole images, what its objects say."""
     labels = annotations[annotations["kind"] == "label"]
     if len(labels):
-        ratings = labels.pivot(index="path", columns="annotator", values="label").sort_index()
-        decided, source = vote(ratings), "vote"
+        decided, source = vote(pivot_ratings(labels)), "vote"
     else:
         decided, source = label_by_objects(annotations), "objects"
     common = {"kind": "label", "annotator": CONSENSUS, "source": source, "attributes": "{}"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from datatools.images import RGB, UnreadableImageError, decode_image
 from datatools.packed import PackedImages, list_batches, merge_packed
-from datatools.tree import UnreadableFileError, read_regular
+from datatools.tree import UnreadableFileError, read_below
 
 
 class RawImages:
@@ -40,7 +40,7 @@ class RawImages:
         """The bytes of the image `path`. Raises UnreadableFileError."""
         if self._packed is not None and path in self._packed:
             return self._packed.read(path)
-        return read_regular(self.root / path)
+        return read_below(self.root, path)
 
     def decode(self, path: str) -> RGB:
         """The image as uint8 RGB `(height, width, 3)`. Raises UnreadableImageError."""

@@ -153,6 +153,7 @@ def main() -> None:
     """Rewrite the generated parts."""
     README.write_text(MARK.sub(lambda match: match[1] + list_checks() + match[2], README.read_text()))
     CLI.write_text(describe_cli())
+    FORMATS.write_text(describe_formats())
 
 
 if __name__ == "__main__":

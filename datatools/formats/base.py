@@ -14,6 +14,7 @@ from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
 from datatools.tree import Tree
 
 Row = dict[str, Any]
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 LARGE = 1e15  # pixels; JSON also writes integers that no float holds
 
 
@@ -113,7 +114,7 @@ class Format:
 
 def dump_attributes(attributes: Mapping[str, Any]) -> str:
     """JSON text for an `attributes` column: keys sorted, no spaces."""
-    return json.dumps(attributes, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(attributes)
 
 
 def load_attributes(text: Any) -> dict[str, Any]:

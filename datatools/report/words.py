@@ -22,7 +22,18 @@ REASONS = {
     "IMG001": "image cannot be read",
     "excluded": "excluded by a person",
     "no_image": "its image is missing or was left out",
-    "not_an_image": "not an image file",
+    "not_an_image": "neither an image nor an annotation file",
+    "bad_name": "a name that cannot be kept",
+    "broken_file": "an annotation file that is broken",
+    "broken_row": "an annotation that is broken",
+    "hidden": "a hidden file or folder",
+    "link": "a symbolic link",
+    "name_collision": "two names that are one on other systems",
+    "not_a_file": "a pipe, socket or device",
+    "repeated_id": "an annotation id for the second time",
+    "repeated_row": "a row for the second time",
+    "too_large": "larger than is read",
+    "unreadable": "a file that cannot be read",
 }
 
 

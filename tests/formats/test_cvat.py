@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datatools.formats.base import Content, dump_attributes, load_attributes
-from datatools.formats.cvat import FORMAT, from_cvat, render_xml, to_cvat
-from datatools.formats.labelme import rows_of
+from datatools.formats.carried import rows_of
+from datatools.formats.cvat import FORMAT, from_cvat, to_cvat
+from datatools.formats.xml_writing import render_xml
 from datatools.masks import from_array, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png

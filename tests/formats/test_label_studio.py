@@ -14,14 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datatools.formats.base import Content, load_attributes
-from datatools.formats.label_studio import (
-    FORMAT,
-    decode_brush,
-    encode_brush,
-    from_label_studio,
-    read_region,
-    to_label_studio,
-)
+from datatools.formats.label_studio import FORMAT, from_label_studio, to_label_studio
+from datatools.formats.label_studio_brush import decode_brush, encode_brush
+from datatools.formats.label_studio_result_reading import read_region
 from datatools.formats.rows import BrokenRowError
 from datatools.masks import from_array, parse_mask
 from datatools.tree import open_tree

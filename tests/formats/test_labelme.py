@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datatools.formats.base import Content, load_attributes
-from datatools.formats.labelme import FORMAT, from_labelme, pack_row, place_mask, rows_of, to_labelme, unpack_row
+from datatools.formats.carried import pack_row, place_mask, rows_of, unpack_row
+from datatools.formats.labelme import FORMAT, from_labelme, to_labelme
 from datatools.formats.rows import BrokenRowError
 from datatools.images import encode_png
 from datatools.index_images import encode_index_mask
