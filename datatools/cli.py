@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -66,7 +66,8 @@ def init(
         raise DatatoolsError("init: expected --from or --sample. Got both: choose one.")
     tree = open_tree(source) if source else None
     with progress("init: images") as tick:
-        started = init_project(folder, tree, _source_name(source, name), format, sample, tick)
+        lay_out = _sample_maker(sample, tick) if sample else None
+        started = init_project(folder, tree, _source_name(source, name), format, lay_out, tick)
     for line in to_started_lines(started, folder):
         typer.echo(line)
 
@@ -282,6 +283,19 @@ def sample_score() -> None:
 
     for line in to_lines(score_project(_project())):
         typer.echo(line)
+
+
+def _sample_maker(name: str, tick: Callable[[int], None]) -> Callable[[Project], Mapping[str, str]]:
+    from datatools.samples.registry import find_sample, make_sample
+
+    sample = find_sample(name)
+
+    def lay_out(project: Project) -> Mapping[str, str]:
+        """Fill the data root."""
+        make_sample(name, project.raw, project.answer_key, tick=tick)
+        return sample.params
+
+    return lay_out
 
 
 def _source_name(source: Path | None, name: str | None) -> str:

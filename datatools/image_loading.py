@@ -17,11 +17,11 @@ import numpy as np
 
 from datatools.engine import map_ordered
 from datatools.errors import DatatoolsError
+from datatools.file_reading import UnreadableFileError
 from datatools.images import RGB, UnreadableImageError, decode_image, resize_image
 from datatools.provenance import decoder_version
 from datatools.raw import RawImages, open_raw
 from datatools.shards import iter_shard
-from datatools.tree import UnreadableFileError
 
 MOST_KEPT = 8 << 30  # bytes of pixels a size; beyond it images are decoded every time
 DIGEST, ENTRY = 32, 36  # bytes of a SHA-256, and of one with a CRC-32

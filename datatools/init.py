@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from datatools.errors import DatatoolsError
@@ -17,7 +17,6 @@ from datatools.images import UnreadableImageError
 from datatools.import_data import Imported, import_data
 from datatools.project import Project
 from datatools.raw import open_raw
-from datatools.samples.registry import SAMPLES, make_sample
 from datatools.tree import Tree, UnreadableFileError
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -38,8 +37,6 @@ class Started:
     written: tuple[str, ...]
     kept: tuple[str, ...]
     imported: Imported | None = None
-    n_sample: int = 0
-    hints: Sequence[str] = field(default=())
 
 
 def init_project(
@@ -47,37 +44,34 @@ def init_project(
     source: Tree | None = None,
     name: str = "",
     format: str = AUTO,
-    sample: str | None = None,
+    lay_out: Callable[[Project], Mapping[str, str]] | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Started:
-    """Make `folder` a project; import `source` under `name`, or lay out a sample, if one is given.
+    """Make `folder` a project; import `source` under `name`, if one is given.
+
+    `lay_out` may fill the data root in another way; it returns the parameters (`section.key` -> YAML) that go with it.
 
     Files that are there stay as they are; to `.gitignore`, `.dvcignore` and `.gitattributes` missing lines are added.
     Raises DatatoolsError, before anything is written, when another pipeline is there, when the data root has files and data
-    is to be brought, when `sample` is unknown, and when Git is missing.
+    is to be brought, and when Git is missing.
     """
-    if sample is not None and sample not in SAMPLES:
-        raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {sample!r} instead.")
-    _check_free(folder, bring_data=source is not None or sample is not None)
+    _check_free(folder, bring_data=source is not None or lay_out is not None)
     folder.mkdir(parents=True, exist_ok=True)
     _start_git_and_dvc(folder)
     written, kept = _copy_template(folder)
     project = Project(folder)
-    imported, n_sample = None, 0
+    imported, settings = None, {}
     if source is not None:
         imported = import_data(source, project.raw, name, format, tick=tick)
         settings = {"train.image_size_px": str(_choose_size(project.raw))}
-    elif sample is not None:
-        n_sample = make_sample(sample, project.raw, project.answer_key, tick=tick)
-        settings = dict(SAMPLES[sample].params)
-    else:
-        settings = {}
+    elif lay_out is not None:
+        settings = dict(lay_out(project))
     if "params.yaml" in written:
         file = folder / "params.yaml"
         file.write_text(set_params(file.read_text(encoding="utf-8"), settings), encoding="utf-8", newline="\n")
     if project.raw.exists():
         run(folder, sys.executable, "-m", "dvc", "add", "--quiet", "data/raw")
-    return Started(project, tuple(written), tuple(kept), imported, n_sample)
+    return Started(project, tuple(written), tuple(kept), imported)
 
 
 def set_params(text: str, settings: Mapping[str, str]) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from datatools.file_reading import UnreadableFileError
 from datatools.shards import Member, ShardReader
 from datatools.store import save_text
-from datatools.tree import UnreadableFileError
 
 Row = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The installed library as a dependency of a project's stages: `python -m datatools.library data/library.json`.
+"""The installed library as a dependency of a project's stages.
 
 A project that `datatools init` made has no library sources that DVC could watch. Its first stage runs this at every
 `dvc repro`: it writes the version and, for each stage, a digest of the modules that the stage uses. Each stage depends
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -38,24 +37,19 @@ def describe_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | Non
     return f"datatools {old.get('datatools')} -> {new['datatools']}: {', '.join(changed)} will run again"
 
 
-def main() -> int:
-    """Write the description to the file that argv names, if it changes, and say what that means."""
-    file = Path(sys.argv[1])
+def update_library(file: Path) -> str | None:
+    """Write the description to `file`, if it changes; returns what that means for the project, if anything."""
     new = describe_library()
     try:
         old = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        old = None
-    old = old if isinstance(old, dict) else {}
+        old = {}
     if new != old:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f".{file.name}.{os.getpid()}")
         part.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
         part.replace(file)
-    line = describe_change(old, new)
-    if line:
-        sys.stdout.write(line + "\n")
-    return 0
+    return describe_change(old if isinstance(old, dict) else {}, new)
 
 
 def _digest(names: list[str]) -> str:
@@ -66,7 +60,3 @@ def _digest(names: list[str]) -> str:
         for file in files:
             total.update(file.relative_to(HERE).as_posix().encode() + b"\0" + file.read_bytes())
     return total.hexdigest()[:16]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,9 +6,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from datatools.file_reading import UnreadableFileError, read_below
 from datatools.images import RGB, UnreadableImageError, decode_image
 from datatools.packed import PackedImages, list_batches, merge_packed
-from datatools.tree import UnreadableFileError, read_below
 
 
 class RawImages:

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatools.file_reading import MOST_BYTES, UnreadableFileError
 from datatools.store import save_bytes
-from datatools.tree import Limits, UnreadableFileError
 
 SMALL = 16 << 10  # bytes; with members of this size, header and padding are more than 4 % of a tar
 TARGET = 32 << 20  # bytes in a shard, on average: above every remote's fixed cost a file, and quick to resume
@@ -134,7 +134,7 @@ def _template() -> tuple[bytes, bytes, bytes, int]:
 
 def is_place(n_bytes: int, block: int, offset: int) -> bool:
     """Whether a file of `n_bytes` can lie there in some shard."""
-    return 0 <= n_bytes <= Limits.file_bytes and 0 <= block <= LARGEST and 0 <= offset <= LARGEST
+    return 0 <= n_bytes <= MOST_BYTES and 0 <= block <= LARGEST and 0 <= offset <= LARGEST
 
 
 class ShardReader:

@@ -22,10 +22,8 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,15 +31,11 @@ from weakref import WeakValueDictionary
 
 from datatools.errors import DatatoolsError
 from datatools.file_names import find_collisions, judge_hidden, judge_name, printable
+from datatools.file_reading import MOST_BYTES, read_below
+from datatools.file_reading import UnreadableFileError as UnreadableFileError  # what Tree.read raises
 
 Row = dict[str, Any]
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # no link, no waiting for a pipe
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_CHUNK = 1 << 20
-
-
-class UnreadableFileError(Exception):
-    """A file of the tree that cannot be read. Bad data: callers turn it into a row, not a crash."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Limits:
     bitmap reaches 1,032, the most that deflate can do (zlib.net/zlib_tech.html), so it counts from `ratio_bytes` on.
     """
 
-    file_bytes: int = 1 << 30
+    file_bytes: int = MOST_BYTES
     depth: int = 100
     members: int = 2_000_000
     total_bytes: int = 256 << 30
@@ -125,26 +119,6 @@ def refuse(path: str, reason: str, message: str) -> Row:
     """A row of REJECTED for a whole file; what cannot be printed of its name is escaped."""
     name = printable(path)
     return {"source": name, "path": name, "reason": reason, "message": message}
-
-
-def read_regular(file: Path, limit: int = Limits.file_bytes) -> bytes:
-    """Read a regular file of at most `limit` bytes; a link at its place is not followed, a pipe not waited for.
-
-    Links among the folders above it are followed: for a name that others chose there is read_below. Raises
-    UnreadableFileError.
-    """
-    with _errors_told():
-        return _read_handle(os.open(file, _FILE), limit)
-
-
-def read_below(root: Path, path: str, limit: int = Limits.file_bytes) -> bytes:
-    """Read the regular file `path` (POSIX) of at most `limit` bytes below the folder `root`.
-
-    It is opened folder by folder, so that no link below `root` is followed, even one put there a moment ago. Raises
-    UnreadableFileError.
-    """
-    with _errors_told():
-        return _read_handle(_open_below(root, path), limit)
 
 
 def _reopen(token: str, root: Path, limits: Limits) -> Tree:
@@ -247,45 +221,3 @@ class _Walk:
 
     def _refuse(self, path: str, reason: str, message: str) -> None:
         self.refused.append(refuse(path, reason, message))
-
-
-def _open_below(root: Path, path: str) -> int:
-    parts = path.split("/")
-    if not set(parts).isdisjoint(("", ".", "..")):
-        raise UnreadableFileError("not the name of a file below its folder")
-    handle = os.open(root, _FOLDER)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
-            os.close(handle)
-            handle = inner
-        return os.open(parts[-1], _FILE, dir_fd=handle)
-    finally:
-        os.close(handle)
-
-
-def _read_handle(handle: int, limit: int) -> bytes:
-    """All bytes of an open regular file, at most `limit`, however much it grows meanwhile; closes it."""
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableFileError("not a regular file")
-        parts = [os.read(handle, min(status.st_size, limit) + 1)]
-        n_bytes = len(parts[0])
-        while parts[-1] and n_bytes <= limit:
-            parts.append(os.read(handle, min(_CHUNK, limit + 1 - n_bytes)))
-            n_bytes += len(parts[-1])
-    finally:
-        os.close(handle)
-    if n_bytes > limit:
-        raise UnreadableFileError(f"it is larger than {limit} bytes")
-    return b"".join(parts)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UnreadableFileError(reason or type(error).__name__) from error

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from datatools.file_reading import UnreadableFileError
 from datatools.packed import list_batches
 from datatools.raw import RawImages, open_raw
 from datatools.store import only_one
-from datatools.tree import UnreadableFileError
 
 
 def unpack_images(

@@ -41,7 +41,6 @@ HOMES = {
     "imgaug": ("datatools/augment.py",),
     "cv2": ("datatools/images.py", "datatools/samples/digits.py"),
     "PIL": ("datatools/images.py", "datatools/image_sizes.py", "datatools/index_images.py"),
-    "imagehash": ("datatools/images.py",),
     "dvclive": ("datatools/live.py",),
     "dvc": (),
     "mlxtend": ("datatools/samples/",),
@@ -315,7 +314,7 @@ def test_metrics_and_plots_are_outs():
 
 def test_the_layout_of_a_project_is_that_of_dvc_yaml():
     known = [path for name in STAGES for path in deps_of(name) + outs_of(name)]
-    elsewhere = {"params": "params.yaml", "state": STATE, "answer_key": LAYOUT["answer_key"]}
+    elsewhere = {"params": "params.yaml", "state": STATE, "answer_key": LAYOUT["answer_key"], "images": "data/images"}
     for name, path in LAYOUT.items():
         if name in elsewhere:
             assert path == elsewhere[name]

@@ -18,7 +18,7 @@ LIBRARY = """\
 stages:
   library:
     desc: What the installed datatools is; each stage depends on its own line
-    cmd: python -m datatools.library data/library.json
+    cmd: python -m stages.library data/library.json
     always_changed: true
     outs:
       - data/library.json:
@@ -28,10 +28,33 @@ stages:
 """
 
 
+SCRIPT = '''"""Ask which datatools is installed; every other stage depends on its line of the answer."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from datatools.library import update_library
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the answer to the file that argv names, and say which stages will run again."""
+    line = update_library(Path((sys.argv[1:] if argv is None else argv)[0]))
+    if line:
+        sys.stdout.write(line + "\\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+'''
+
+
 def make_files() -> dict[str, str]:
     """Every file of the template, by name."""
     pipeline = (REPO / "dvc.yaml").read_text()
     files = {f"stages/{path.name}": path.read_text() for path in sorted((REPO / "stages").glob("*.py"))}
+    files["stages/library.py"] = SCRIPT
     files["dvc.yaml"] = make_pipeline(pipeline)
     files["params.yaml"] = set_params((REPO / "params.yaml").read_text(), OWN)
     files["modules.json"] = json.dumps(list_modules(pipeline), indent=1) + "\n"

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from datatools import tree as module
 from datatools.errors import DatatoolsError
+from datatools.file_reading import read_below, read_regular
 from datatools.schema import REJECTED
-from datatools.tree import FolderTree, Limits, Tree, UnreadableFileError, open_tree, read_below, read_regular
+from datatools.tree import FolderTree, Limits, Tree, UnreadableFileError, open_tree
 from tests.builders import lay_out
 from tests.hostile import SECRET, lay_out_hostile, nest_folders, remove_nested
 

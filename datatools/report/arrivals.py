@@ -23,8 +23,6 @@ def to_started_lines(started: Started, folder: Path) -> Iterator[str]:
         yield f"kept as they were: {', '.join(started.kept)}"
     if started.imported:
         yield from to_import_lines(started.imported, started.project.root, add=False)
-    if started.n_sample:
-        yield f"{count(started.n_sample)} images of the sample in data/raw"
     change = "" if folder == Path(".") else f"cd {folder} && "
     yield f"next: {change}dvc repro && datatools summary"
 

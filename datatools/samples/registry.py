@@ -28,6 +28,13 @@ class Sample:
 SAMPLES = {digits.NAME: Sample(digits.NAME, digits.SUMMARY, 5000, digits.make_digits, digits.PARAMS)}
 
 
+def find_sample(name: str) -> Sample:
+    """The sample called `name`; raises DatatoolsError that lists the known ones."""
+    if name not in SAMPLES:
+        raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {name!r} instead.")
+    return SAMPLES[name]
+
+
 def make_sample(
     name: str,
     root: Path,
@@ -41,9 +48,7 @@ def make_sample(
     The folder appears whole or not at all. Raises DatatoolsError for an unknown sample, a number of images it does
     not have, and a folder that holds files already: nothing is overwritten.
     """
-    if name not in SAMPLES:
-        raise DatatoolsError(f"sample must be one of {', '.join(SAMPLES)}. Got {name!r} instead.")
-    sample = SAMPLES[name]
+    sample = find_sample(name)
     n_images = sample.n_images if n_images is None else n_images
     if not FEWEST <= n_images <= sample.n_images:
         raise DatatoolsError(f"sample {name}: images must be in [{FEWEST}, {sample.n_images}]. Got {n_images} instead.")
