@@ -253,3 +253,53 @@ def test_losses_are_counted_by_field_the_most_frequent_first():
     losses = LOSSES.conform([dict(zip(LOSSES.columns, row, strict=True)) for row in rows])
     assert count_losses(losses) == [("b", "first", 2), ("a", "only", 1)]
     assert count_losses(LOSSES.empty()) == []
+
+
+# ---- the size of an image is that of its file
+
+
+@pytest.fixture
+def seen(fake: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, Any]]:
+    """The sizes that the writer of a format with relative coordinates is told."""
+    monkeypatch.setattr(convert_module, "RELATIVE", ("toy",))
+    seen: dict[str, tuple[Any, Any]] = {}
+
+    def save(content: Content, folder: Path) -> Saved:
+        seen.update({row.path: (row.width_px, row.height_px) for row in content.records.itertuples()})
+        return Saved()
+
+    fake(save)
+    return seen
+
+
+def test_a_writer_is_told_the_true_size_of_each_image_also_where_no_file_declares_one(
+    tmp_path: Path, target: Path, seen: dict[str, tuple[Any, Any]]
+):
+    images = [
+        {"id": 1, "file_name": "a.png", "width": 99, "height": 10},
+        {"id": 2, "file_name": "gone.png", "width": 5},
+    ]
+    folder = lay_out(tmp_path / "x", {**PICTURES, "instances.json": coco_text(images=images)})
+    done = run(folder, target)
+    assert (seen["a.png"], seen["b.png"]) == ((12, 10), (12, 10))
+    assert seen["gone.png"][0] == 5
+    [loss] = done.losses.to_dict("records")
+    assert (loss["field"], loss["path"]) == ("width_px", "a.png")
+    assert loss["message"] == "the file says 99 x 10, the image is 12 x 10"
+
+
+def test_an_image_that_is_none_keeps_the_size_that_was_declared(
+    tmp_path: Path, target: Path, seen: dict[str, tuple[Any, Any]]
+):
+    folder = lay_out(tmp_path / "x", {"a.png": b"no picture", "b.png": b"", "instances.json": coco_text(make_object())})
+    assert len(run(folder, target).losses) == 0
+    assert seen == {"a.png": (12, 10), "b.png": (12, 10)}
+
+
+def test_formats_in_pixels_keep_the_size_that_was_declared(
+    tmp_path: Path, target: Path, seen: dict[str, tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(convert_module, "RELATIVE", ())
+    images = [{"id": 1, "file_name": "a.png", "width": 99, "height": 10}]
+    run(lay_out(tmp_path / "x", {**PICTURES, "instances.json": coco_text(images=images)}), target)
+    assert seen == {"a.png": (99, 10)}

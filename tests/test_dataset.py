@@ -16,7 +16,7 @@ from datatools.store import save_json
 
 
 def image(path: str, **fields: Any) -> dict[str, Any]:
-    sizes = {"n_bytes": 1, "width_px": 2, "height_px": 3, "channels": 3}
+    sizes = {"n_bytes": 1, "width_px": 2, "height_px": 3, "channels": 3, "n_frames": 1}
     return {"path": path, "sha256": "0", **sizes, **fields}
 
 

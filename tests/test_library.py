@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from datatools import library
-from datatools.library import describe_change, describe_library, main
+from datatools.library import describe_change, describe_library, update_library
 
 
 @pytest.fixture
@@ -25,11 +23,6 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(library, "MODULES", here / "modules.json")
     monkeypatch.setattr(library, "version", lambda name: "1.0")
     return here
-
-
-def run(monkeypatch: pytest.MonkeyPatch, file: Path) -> int:
-    monkeypatch.setattr(sys, "argv", ["datatools.library", str(file)])
-    return main()
 
 
 def test_the_library_that_is_installed_has_a_digest_for_each_stage():
@@ -89,41 +82,38 @@ def test_the_first_time_nothing_is_said():
     assert describe_change({}, OLD) is None
 
 
-def test_the_file_is_written_once_and_left_alone_while_nothing_changes(
-    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_the_file_is_written_once_and_left_alone_while_nothing_changes(copy: Path, tmp_path: Path):
     file = tmp_path / "data" / "library.json"
-    assert run(monkeypatch, file) == 0
+    assert update_library(file) is None
     assert json.loads(file.read_text()) == describe_library()
     before = file.stat().st_mtime_ns
-    assert run(monkeypatch, file) == 0
+    assert update_library(file) is None
     assert file.stat().st_mtime_ns == before
-    assert capsys.readouterr().out == ""
     assert [path.name for path in file.parent.iterdir()] == ["library.json"]
 
 
-def test_an_upgrade_rewrites_the_file_and_says_so(
-    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_an_upgrade_rewrites_the_file_and_says_so(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     file = tmp_path / "library.json"
-    run(monkeypatch, file)
+    update_library(file)
     (copy / "b.py").write_text("x = 1\n")
     monkeypatch.setattr(library, "version", lambda name: "1.1")
-    assert run(monkeypatch, file) == 0
-    assert capsys.readouterr().out == "datatools 1.0 -> 1.1: second will run again\n"
+    assert update_library(file) == "datatools 1.0 -> 1.1: second will run again"
     assert json.loads(file.read_text()) == describe_library()
+
+
+def test_another_version_of_the_same_code_is_noted_and_reruns_nothing(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "library.json"
+    update_library(file)
+    monkeypatch.setattr(library, "version", lambda name: "1.1")
+    assert update_library(file) is None
+    assert json.loads(file.read_text())["datatools"] == "1.1"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "{}"])
-def test_a_file_that_says_nothing_is_replaced(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str):
+def test_a_file_that_says_nothing_is_replaced(copy: Path, tmp_path: Path, text: str):
     file = tmp_path / "library.json"
     file.write_text(text)
-    assert run(monkeypatch, file) == 0
+    assert update_library(file) is None
     assert json.loads(file.read_text()) == describe_library()
-
-
-def test_it_runs_as_a_module(tmp_path: Path):
-    command = [sys.executable, "-m", "datatools.library", "data/library.json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert json.loads((tmp_path / "data/library.json").read_text()) == describe_library()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 
 import numpy as np
@@ -51,7 +52,10 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset():
     rows = [row for n, name in enumerate(NAMES) for row in label_rows(name, {"anna": CLASSES[n % 2]}, CLASSES[n % 2])]
-    images = make_images([image_row(name, width_px=SIDE, height_px=SIDE) for name in NAMES])
+    digests = [hashlib.sha256(encode_png(picture(number))).hexdigest() for number in range(len(NAMES))]
+    images = make_images(
+        [image_row(name, width_px=SIDE, height_px=SIDE, sha256=digest) for name, digest in zip(NAMES, digests)]
+    )
     return Dataset(images, ANNOTATIONS.conform(rows), CLASSES)
 
 

@@ -57,7 +57,16 @@ def make_dataset(labels: dict[str, str] | None = None, classes: tuple[str, ...] 
     """A data set of one label an image; every image has one box."""
     labels = LABELS if labels is None else labels
     images = [
-        {"path": path, "sha256": path, "n_bytes": 1, "width_px": 8, "height_px": 8, "channels": 3, "duplicate_of": path}
+        {
+            "path": path,
+            "sha256": path,
+            "n_bytes": 1,
+            "width_px": 8,
+            "height_px": 8,
+            "channels": 3,
+            "n_frames": 1,
+            "duplicate_of": path,
+        }
         for path in labels
     ]
     rows = []

@@ -28,7 +28,7 @@ def test_left_out_says_what_and_why_in_words() -> None:
     left_out = count_data(inputs.dataset, inputs.rejected, inputs.titles)["left_out"]
     assert [(row["what"], row["reason"], row["title"]) for row in left_out] == [
         ("file", "IMG001", "Image cannot be read"),
-        ("file", "not_an_image", "not an image file"),
+        ("file", "not_an_image", "neither an image nor an annotation file"),
         ("annotation", "no_image", "its image is missing or was left out"),
     ]
     assert left_out[0]["examples"][0]["message"] == "image file is truncated"

@@ -117,7 +117,7 @@ def test_moment(when: Any, expected: str) -> None:
     [
         ("IMG001", {"IMG001": "Unreadable"}, "Unreadable"),
         ("IMG001", {}, "image cannot be read"),
-        ("repeated_row", {}, "repeated row"),
+        ("repeated_name", {}, "repeated name"),
     ],
 )
 def test_reason_words(reason: str, titles: dict[str, str], expected: str) -> None:
