@@ -53,8 +53,8 @@ class KeptValues:
             return {}
         try:
             with closing(self._open()) as connection:
-                rows = connection.execute("select key, value, crc from kept where kind = ?", (self._kind,)).fetchall()
-            return {key: json.loads(_checked(key, value, crc)) for key, value, crc in rows}
+                rows = connection.execute("select key, value, crc from kept where kind = ?", (self._kind,))
+                return {key: json.loads(_checked(key, value, crc)) for key, value, crc in rows}
         except (sqlite3.DatabaseError, ValueError):
             self._drop()
             return {}

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 100_000_000  # above this a header is taken for a decompression bomb
+MAX_SIDE_PX = 65_535  # of a JPEG; scaling one line of 100 million pixels takes gigabytes
+MAX_RLE_BYTES = 4 << 20  # of a run-length BMP, which Pillow decodes in Python: 0.2 s a MiB
 MAX_SCANNED_PIXELS = 50 * MAX_PIXELS  # of a progressive JPEG, each scan of which passes over all pixels
 MAX_PAGES = 10_000  # where counting the pages of a TIFF file ends
 SCALED_PX = 112  # short side that the facts of a large image are taken at, or more: half of the usual 224
@@ -242,10 +244,19 @@ def _check_size(image: Image.Image, data: bytes) -> None:
     n_pixels = width_px * height_px
     if n_pixels > MAX_PIXELS:
         raise UnreadableImageError(f"{width_px} x {height_px} pixels are more than {MAX_PIXELS}")
+    if max(image.size) > MAX_SIDE_PX:
+        raise UnreadableImageError(f"{width_px} x {height_px} pixels: a side is longer than {MAX_SIDE_PX}")
+    if image.format == "BMP" and len(data) > MAX_RLE_BYTES and _is_run_length(image):
+        raise UnreadableImageError(f"a run-length BMP of more than {MAX_RLE_BYTES} bytes: save it as PNG")
     if image.format == "TIFF" and _tiff_tag(image, _TILE_WIDTH, 0) * _tiff_tag(image, _TILE_LENGTH, 0) > MAX_PIXELS:
         raise UnreadableImageError(f"its tiles have more than {MAX_PIXELS} pixels each")
     if "progressive" in image.info and n_pixels * data.count(_START_OF_SCAN) > MAX_SCANNED_PIXELS:
         raise UnreadableImageError(f"its scans pass over more than {MAX_SCANNED_PIXELS} pixels")
+
+
+def _is_run_length(image: Image.Image) -> bool:
+    tiles: Any = getattr(image, "tile", ())
+    return bool(tiles) and tiles[0][0] == "bmp_rle"
 
 
 def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from datatools.fixes.records import BrokenLine, FixRecord
 from datatools.formats import AUTO
 from datatools.formats.base import Content, load_attributes
 from datatools.formats.registry import merge_contents
-from datatools.images import UnreadableImageError, compute_facts
+from datatools.images import ImageFacts, UnreadableImageError, compute_facts_of
 from datatools.object_labels import label_by_objects
-from datatools.packed import FOLDER, list_batches
+from datatools.packed import FOLDER, among, list_batches
 from datatools.params import IngestParams
 from datatools.provenance import decoder_version
 from datatools.raw import RawImages, open_raw
@@ -35,6 +35,8 @@ from datatools.source import check_source, read_source
 from datatools.tree import FolderTree, Tree, UnreadableFileError, open_tree, refuse
 
 Row = dict[str, Any]
+FACTS = [field.name for field in fields(ImageFacts)]
+TOGETHER = 16  # images that a worker measures together
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def ingest(
     content = brought.content
     _check_group_column(root, content.records, params.group_column)
     facts, unreadable = _collect_facts(open_raw(root), brought.paths, workers, tick, cache)
-    kept = content.annotations[content.annotations["path"].isin(facts)]
-    orphans = content.annotations[~content.annotations["path"].isin(facts)]
+    with_image = among(content.annotations["path"], facts)
+    kept, orphans = content.annotations[with_image], content.annotations[~with_image]
     consensus = _consensus_rows(kept)
     applied = apply_fixes(_concat(kept, consensus), records, broken, set(facts))
     no_images = [*brought.refused, *unreadable]
@@ -147,37 +149,50 @@ def _collect_facts(
     workers: int | None,
     tick: Callable[[int], None] | None,
     cache: Path | None,
-) -> tuple[dict[str, Any], list[Row]]:
-    """Fields of ImageFacts by path, and rows of the images that cannot be read. What is known is not decoded."""
+) -> tuple[dict[str, list[Any]], list[Row]]:
+    """Values of FACTS by path, and rows of the images that cannot be read. What is known is not decoded."""
     kept = KeptValues(cache / "images.sqlite", f"facts by {decoder_version()}") if cache else None
     known = kept.load() if kept else {}
     found = {path: known[sha256] for path in paths if (sha256 := raw.sha256(path)) in known}
     rest = [path for path in paths if path not in found]
     new: dict[str, Any] = {}
+    chunks = [rest[start : start + TOGETHER] for start in range(0, len(rest), TOGETHER)]
     work = functools.partial(_read_facts, raw, frozenset(known))
-    for path, (sha256, value) in zip(rest, map_ordered(work, rest, workers, tick), strict=True):
-        found[path] = known[sha256] if value is None else value
-        if sha256 and value is not None:
-            new[sha256] = value
+    for chunk, results in zip(chunks, map_ordered(work, chunks, workers), strict=True):
+        for path, (sha256, value) in zip(chunk, results, strict=True):
+            found[path] = known[sha256] if value is None else value
+            if sha256 and value is not None:
+                new[sha256] = value
+        if tick:
+            tick(len(chunk))
     if kept:
         kept.add(new)
     unreadable = [refuse(path, "IMG001", value) for path in paths if isinstance(value := found[path], str)]
     return {path: found[path] for path in paths if not isinstance(found[path], str)}, unreadable
 
 
-def _read_facts(raw: RawImages, known: frozenset[str], path: str) -> tuple[str, Any]:
-    """SHA-256 (empty where the bytes cannot be had), and facts, why there are none, or None for a known SHA-256."""
-    try:
-        data = raw.read(path)
-    except UnreadableFileError as error:
-        return "", str(error)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 in known:
-        return sha256, None
-    try:
-        return sha256, vars(compute_facts(data))
-    except UnreadableImageError as error:
-        return sha256, str(error)
+def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> list[tuple[str, Any]]:
+    """For each image its SHA-256 (empty where the bytes cannot be had), and its facts, why there are none, or None for a known one."""
+    read: list[tuple[str, Any]] = []
+
+    def unknown_bytes() -> Iterator[bytes]:
+        for path in paths:
+            try:
+                data = raw.read(path)
+            except UnreadableFileError as error:
+                read.append(("", str(error)))
+                continue
+            sha256 = hashlib.sha256(data).hexdigest()
+            read.append((sha256, None if sha256 in known else ...))
+            if sha256 not in known:
+                yield data
+
+    facts = iter(compute_facts_of(unknown_bytes()))
+    return [(sha256, _to_value(next(facts)) if value is ... else value) for sha256, value in read]
+
+
+def _to_value(facts: ImageFacts | UnreadableImageError) -> list[Any] | str:
+    return str(facts) if isinstance(facts, UnreadableImageError) else [getattr(facts, name) for name in FACTS]
 
 
 def _check_group_column(root: Path, records: pd.DataFrame, column: str) -> None:
@@ -208,7 +223,7 @@ def _orphan(row: Mapping[Any, Any]) -> Row:
 def _without_file(brought: Brought) -> pd.DataFrame:
     """What annotation files say of images that are not there."""
     records = brought.content.records
-    listed = records.loc[~records["path"].isin(brought.paths), ["source", "path"]]
+    listed = records.loc[~among(records["path"], frozenset(brought.paths)), ["source", "path"]]
     return listed.assign(reason="no_image", message="it is listed here, but there is no such image file")
 
 
@@ -227,20 +242,20 @@ def _consensus_rows(annotations: pd.DataFrame) -> list[Row]:
 
 
 def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
-    gone = annotations["path"].isin(excluded)
+    gone = among(annotations["path"], excluded)
     return annotations[~gone].reset_index(drop=True), int(
         (gone & (annotations["annotator"] != CONSENSUS).fillna(True)).sum()
     )
 
 
 def _image_table(
-    facts: Mapping[str, Row], records: pd.DataFrame, params: IngestParams, excluded: set[str]
+    facts: Mapping[str, list[Any]], records: pd.DataFrame, params: IngestParams, excluded: set[str]
 ) -> pd.DataFrame:
     paths = [path for path in facts if path not in excluded]
     said = records.set_index("path").reindex(paths)
     metadata = [load_attributes(text) for text in said["metadata"]]
     column = params.group_column
-    images = pd.DataFrame([facts[path] for path in paths]).assign(
+    images = pd.DataFrame([facts[path] for path in paths], columns=FACTS).assign(
         path=paths,
         declared_width_px=said["width_px"].array,
         declared_height_px=said["height_px"].array,

@@ -21,7 +21,7 @@ from datatools.tree import Tree, UnreadableFileError
 
 TEMPLATE = Path(__file__).parent / "template"
 LINES = {  # file -> lines that a project needs; they are added to what is there
-    ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/"),
+    ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/", "/data/raw/batches/.new-*"),
     ".gitignore": ("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
     ".gitattributes": ("data/fixes/*.jsonl merge=union -text", "*.parquet binary"),
 }

@@ -54,7 +54,7 @@ class ImageIndex:
 
 def is_image(path: str) -> bool:
     """Whether the suffix is one of an image format that is read."""
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+    return posixpath.splitext(path)[1].lower() in SUFFIXES
 
 
 def clean_path(name: str) -> str:
