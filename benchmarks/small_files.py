@@ -215,13 +215,13 @@ class Bench:
         return project
 
     def _rest(self, side: Side, project: Path, name: str) -> None:
-        self._step(side, STEPS[1], project, name, ["dvc", "status", "-q"])
+        self._step(side, STEPS[1], project, name, ["dvc", "status", "-q", "data/raw.dvc"])
         cpu_of(project, ["git", "add", "-A"])
         cpu_of(project, ["git", "commit", "-qm", "data"])
         clone = self.folder / f"{name}-clone"
         cpu_of(self.folder, ["git", "clone", "-q", str(project), str(clone)])
         cpu_of(clone, ["dvc", "config", "core.site_cache_dir", str(self.folder / f"site-clone-{name}")])
-        self._step(side, STEPS[2], clone, name, ["dvc", "pull", "-q"])
+        self._step(side, STEPS[2], clone, name, ["dvc", "pull", "-q", "data/raw.dvc"])
 
     def _step(self, side: Side, step: str, project: Path, name: str, *commands: list[str]) -> None:
         bytes_before, requests_before = self.remote.measure(name)

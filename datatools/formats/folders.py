@@ -103,7 +103,7 @@ def find_image_folder(tree: Tree) -> list[str]:
     level = _class_level(images)
     classes: dict[str, bool] = {}  # class folder -> whether it holds an image itself
     for path in images:
-        folders = PurePosixPath(path).parts[:-1]
+        folders = tuple(path.split("/")[:-1])
         if len(folders) <= level:
             return []
         folder = "/".join(folders[: level + 1])
@@ -125,7 +125,7 @@ def from_image_folder(paths: Iterable[str]) -> Content:
     records: list[Row] = []
     rows: list[Row] = []
     for path in paths:
-        folders = PurePosixPath(path).parts[:-1]
+        folders = tuple(path.split("/")[:-1])
         subset = SUBSETS[folders[0].casefold()] if level and folders else None
         records.append({"path": path, "subset": subset, "attributes": "{}", "source": "folders"})
         if len(folders) > level and folders[level] != UNLABELLED:

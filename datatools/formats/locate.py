@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from datatools.images import SUFFIXES
+
+_NOT_CLEAN = re.compile(r"//|/\.(?:/|$)")
 
 
 class ImageIndex:
@@ -17,12 +21,14 @@ class ImageIndex:
         left_out = set(exclude)
         self.paths = sorted(path for path in paths if is_image(path) and path not in left_out)
         self._all = set(self.paths)
-        self._by_name: dict[str, list[str]] = {}
-        self._by_stem: dict[str, list[str]] = {}
-        for path in self.paths:
-            pure = PurePosixPath(path)
-            self._by_name.setdefault(pure.name, []).append(path)
-            self._by_stem.setdefault(path[: -len(pure.suffix)], []).append(path)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        return _group(self.paths, lambda path: path.rpartition("/")[2])
+
+    @functools.cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        return _group(self.paths, lambda path: posixpath.splitext(path)[0])
 
     def find(self, name: str, near: str = "", folders: Iterable[str] = ()) -> str | None:
         """The path of the image that `name` means, or None where no file or more than one fits.
@@ -31,6 +37,8 @@ class ImageIndex:
         `folders`, from the root, beside `near` and from the folders above it; the one file of the tree with that name.
         """
         name = clean_path(name)
+        if name in self._all:
+            return name
         base = posixpath.dirname(near)
         places = ["", base]
         above = base
@@ -52,6 +60,13 @@ class ImageIndex:
         return found[0] if len(found) == 1 else None
 
 
+def _group(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        groups.setdefault(key(path), []).append(path)
+    return groups
+
+
 def is_image(path: str) -> bool:
     """Whether the suffix is one of an image format that is read."""
     return posixpath.splitext(path)[1].lower() in SUFFIXES
@@ -60,6 +75,8 @@ def is_image(path: str) -> bool:
 def clean_path(name: str) -> str:
     """A file name as the data model writes it: POSIX, relative, without `./`, drive and leading slash."""
     text = str(name).replace("\\", "/")
+    if text and text[0] not in "/." and text[-1] != "/" and ":" not in text[:2] and not _NOT_CLEAN.search(text):
+        return text
     if len(text) > 1 and text[1] == ":":
         text = text[2:]
     return PurePosixPath(text.lstrip("/")).as_posix()

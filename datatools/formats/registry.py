@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,18 @@ from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
 from datatools.tree import Tree
 
 MODULES = {"image_folder": "folders"}  # where the module is not named like the format
-LAST = "image_folder"  # folders are classes only where nothing else says what is in an image
+SUFFIXES = {  # where no file ends like this, the format is not there: it need not look at every file
+    "tables": (".csv", ".parquet", ".txt", ".json"),
+    "coco": (".json",),
+    "cvat": (".xml",),
+    "labelme": (".json",),
+    "label_studio": (".json",),
+    "voc": (".xml", ".png"),
+    "yolo": (".txt", ".yaml", ".yml", ".data"),
+    "index_masks": (".png",),
+    "object_masks": (".png",),
+}
+LAST = "image_folder"
 
 
 @functools.cache
@@ -37,11 +49,12 @@ def describe_format(name: str) -> str:
 
 
 def detect_formats(tree: Tree) -> dict[str, list[str]]:
-    """The annotation files in `tree` by format name; each file belongs to one format."""
+    """The annotation files in `tree` by format name; each file belongs to one format. Class folders are not among them."""
     found: dict[str, list[str]] = {}
     claimed: set[str] = set()
+    endings = {posixpath.splitext(path)[1].lower() for path in tree.sizes}
     for name in NAMES:
-        if name == LAST and set(found) - {"tables"}:
+        if name == LAST or endings.isdisjoint(SUFFIXES.get(name, endings)):
             continue
         files = [path for path in load_format(name).find(tree) if path not in claimed]
         if files:
@@ -64,12 +77,12 @@ def load_content(tree: Tree, format: str = AUTO) -> tuple[Content, dict[str, lis
             raise DatatoolsError(
                 f"{tree.root}: expected files of the format {format!r}. Got none: name another format, or auto."
             )
-    contents: list[Content] = []
-    for name, files in list(found.items()):
-        if name == LAST and any(len(content.annotations) for content in contents):
-            del found[name]
-            continue
-        contents.append(load_format(name).load(tree, files))
+    contents = [load_format(name).load(tree, files) for name, files in found.items()]
+    if format == AUTO and not set(found) - {"tables"} and not any(len(content.annotations) for content in contents):
+        images = load_format(LAST).find(tree)  # folders are classes only where nothing else says what is in an image
+        if images:
+            found[LAST] = images
+            contents.append(load_format(LAST).load(tree, images))
     merged = merge_contents(contents)
     listed = contents[0].classes if "tables" in found else ()  # classes.txt has the word
     return (replace(merged, classes=listed) if listed else merged), found

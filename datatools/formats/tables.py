@@ -157,7 +157,7 @@ def save_tables(content: Content, folder: Path) -> Saved:
 
 def _is_ours(tree: Tree, path: str) -> bool:
     folder, name = posixpath.split(path)
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = posixpath.splitext(name)[1].lower()
     if path in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
         return True
     if folder not in ("", FOLDER) or (suffix not in (".csv", ".parquet") and path != DOCUMENT):
