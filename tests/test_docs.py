@@ -24,7 +24,7 @@ CLI = REPO / "docs" / "cli.md"
 FORMATS = REPO / "docs" / "formats.md"
 MARK = re.compile(r"(<!-- checks: [^>]*-->\n).*?(<!-- /checks -->)", re.DOTALL)
 # Commands of the README that other tests run (make, git clone, the app, the sample), or that need a second machine.
-ELSEWHERE = ("make", "git clone", "pip", "datatools review")
+ELSEWHERE = ("make", "git clone", "pip", "datatools review", "datatools init", "datatools convert")
 
 
 def list_checks() -> str:
@@ -120,7 +120,7 @@ def test_the_readme_leaves_no_placeholder() -> None:
     assert "@@" not in README.read_text()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/sharing.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/importing.md", "docs/sharing.md"])
 def test_datatools_commands_exist(page: str) -> None:
     import typer
 
