@@ -103,10 +103,13 @@ class Remote:
         return sum(path.stat().st_size for path in files), 0
 
     def _serve(self) -> None:
+        import logging
+
         import boto3
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request else
         app = DomainDispatcherApplication(create_backend_app)
 
         def counting(environ: dict, start_response: Callable) -> object:

@@ -61,7 +61,8 @@ def _read_handle(handle: int, limit: int) -> bytes:
             raise UnreadableFileError("not a regular file")
         parts = [os.read(handle, min(status.st_size, limit) + 1)]
         n_bytes = len(parts[0])
-        while parts[-1] and n_bytes <= limit:
+        at_end = n_bytes == status.st_size  # one byte more was asked for
+        while not at_end and parts[-1] and n_bytes <= limit:
             parts.append(os.read(handle, min(_CHUNK, limit + 1 - n_bytes)))
             n_bytes += len(parts[-1])
     finally:

