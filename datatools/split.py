@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from datatools.agreement.consensus import vote
 from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
+from datatools.object_labels import label_by_objects
 from datatools.params import SplitParams
 from datatools.schema import SIDES, SPLIT
 
@@ -94,25 +95,26 @@ def _crossing(table: pd.DataFrame, column: str) -> int:
 
 
 def _strata(dataset: Dataset, paths: pd.Series) -> NDArray[np.str_]:
-    """The class of each image as voted, before any fix; '(none)' without a label in the class list."""
+    """The class of each image as voted, before any fix, or as its objects say; '(none)' without a label in the class list."""
     ratings = dataset.ratings
-    voted = vote(ratings) if ratings.shape[1] else pd.Series(dtype="string")
+    voted = vote(ratings) if ratings.shape[1] else label_by_objects(dataset.annotations).astype("string")
     known = voted[voted.isin(dataset.classes)]
     return paths.map(known).astype("string").fillna("(none)").to_numpy(dtype=str)
 
 
 def _assign(groups: pd.Series, strata: NDArray[np.str_], ratios: NDArray[np.float64], seed: int) -> NDArray[np.str_]:
     counts = pd.crosstab(groups.to_numpy(), strata)
-    order = sorted(counts.index, key=lambda name: (-int(counts.loc[name].sum()), _hash(seed, name)))
+    names, sizes = counts.index.tolist(), counts.to_numpy().sum(axis=1).tolist()
+    order = sorted(range(len(names)), key=lambda number: (-sizes[number], _hash(seed, names[number])))
     totals = counts.sum().to_numpy(dtype=float)
     wanted = ratios[:, None] * totals  # (3, classes)
     filled = np.zeros_like(wanted)
-    matrix = counts.loc[order].to_numpy(dtype=float)
+    matrix = counts.to_numpy(dtype=float)
     side_of = {}
-    for name, row in zip(order, matrix, strict=True):
-        side = _best_side(row, wanted, filled, totals)
-        filled[side] += row
-        side_of[name] = SIDES[side]
+    for number in order:
+        side = _best_side(matrix[number], wanted, filled, totals)
+        filled[side] += matrix[number]
+        side_of[names[number]] = SIDES[side]
     return groups.map(side_of).to_numpy(dtype=str)
 
 

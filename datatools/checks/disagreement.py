@@ -9,6 +9,7 @@ Options: none. The score is the share of annotators who stand behind the voted l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pandas as pd
@@ -20,14 +21,15 @@ from datatools.findings import Finding
 
 def find_disagreements(ratings: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image with two or more different labels."""
-    split = ratings[ratings.nunique(axis=1) > 1]
-    for path, row in split.iterrows():
-        given = row.dropna()
-        counts = given.value_counts()
-        said = ", ".join(f"{name} {label!r}" for name, label in given.items())
-        yield Finding(
-            f"annotators disagree: {said}", str(path), label_id(str(path)), float(counts.iloc[0] / len(given))
-        )
+    names = list(ratings.columns)
+    columns = [ratings[name].astype(object).where(ratings[name].notna(), None).tolist() for name in names]
+    for path, labels in zip(ratings.index, zip(*columns, strict=True), strict=True):
+        given = [(name, label) for name, label in zip(names, labels, strict=True) if label is not None]
+        counts = Counter(label for _, label in given)
+        if len(counts) > 1:
+            said = ", ".join(f"{name} {label!r}" for name, label in given)
+            share = max(counts.values()) / len(given)
+            yield Finding(f"annotators disagree: {said}", str(path), label_id(str(path)), share)
 
 
 def _spoil(inputs: Inputs) -> Inputs:
