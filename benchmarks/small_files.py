@@ -185,8 +185,8 @@ class Bench:
     def run_packed(self) -> Side:
         """datatools import, then the same DVC commands. The files that are brought lie outside the project."""
         project = self._start("packed")
-        for name in ("dvc.yaml", "params.yaml"):
-            shutil.copy(REPO / "datatools" / "template" / name, project / name)
+        for name, source in (("dvc.yaml", "pipeline.yaml"), ("params.yaml", "params.yaml")):
+            shutil.copy(REPO / "datatools" / "template" / source, project / name)
         brought, more = self.folder / "brought", self.folder / "more"
         self.lay_out(brought, self.first)
         side = Side()

@@ -20,6 +20,7 @@ from datatools.raw import open_raw
 from datatools.tree import Tree, UnreadableFileError
 
 TEMPLATE = Path(__file__).parent / "template"
+PIPELINE = "pipeline.yaml"  # dvc.yaml in a project; under that name DVC would take the template for a pipeline of ours
 LINES = {  # file -> lines that a project needs; they are added to what is there
     ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/", "/data/raw/batches/.new-*"),
     ".gitignore": ("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
@@ -107,7 +108,7 @@ def _check_free(folder: Path, bring_data: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise DatatoolsError(f"{folder}: expected a folder or nothing. Got a file: name another folder.")
     pipeline = folder / "dvc.yaml"
-    if pipeline.exists() and pipeline.read_bytes() != (TEMPLATE / "dvc.yaml").read_bytes():
+    if pipeline.exists() and pipeline.read_bytes() != (TEMPLATE / PIPELINE).read_bytes():
         raise DatatoolsError(
             f"{pipeline}: expected none, or the one that init writes. Got another pipeline: start in a folder of its own."
         )
@@ -133,13 +134,14 @@ def _copy_template(folder: Path) -> tuple[list[str], list[str]]:
     """Write what is missing; returns the files written and those kept."""
     written, kept = [], []
     for name in _template_files():
-        target = folder / name
+        own_name = "dvc.yaml" if name == PIPELINE else name
+        target = folder / own_name
         if target.exists():
-            kept.append(name)
+            kept.append(own_name)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(TEMPLATE / name, target)
-        written.append(name)
+        written.append(own_name)
     for name, lines in LINES.items():
         if _add_lines(folder / name, lines):
             written.append(name)

@@ -82,7 +82,7 @@ def endless() -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
         process.stdout.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end and not condition():
         time.sleep(0.02)
@@ -203,7 +203,7 @@ def test_no_process_is_left_when_the_caller_stops():
 def test_no_process_is_left_after_an_interrupt(endless: tuple[subprocess.Popen[str], list[int]], to_group: bool):
     process, pids = endless
     (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
-    assert process.wait(20) != 0
+    assert process.wait(90) != 0
     assert wait_until(lambda: not any(map(is_running, pids)))
 
 
@@ -215,7 +215,7 @@ def test_no_process_is_left_after_the_parent_is_killed(
     process, pids = endless
     assert all(map(is_running, pids))
     os.kill(process.pid, signal_number)
-    assert process.wait(20) == -signal_number
+    assert process.wait(90) == -signal_number
     assert wait_until(lambda: not any(map(is_running, pids)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from datatools.init import TEMPLATE, set_params
+from datatools.init import PIPELINE, TEMPLATE, set_params
 from datatools.params import SECTIONS, load_params
 from datatools.samples.registry import SAMPLES
 
@@ -55,7 +55,7 @@ def make_files() -> dict[str, str]:
     pipeline = (REPO / "dvc.yaml").read_text()
     files = {f"stages/{path.name}": path.read_text() for path in sorted((REPO / "stages").glob("*.py"))}
     files["stages/library.py"] = SCRIPT
-    files["dvc.yaml"] = make_pipeline(pipeline)
+    files[PIPELINE] = make_pipeline(pipeline)
     files["params.yaml"] = set_params((REPO / "params.yaml").read_text(), OWN)
     files["modules.json"] = json.dumps(list_modules(pipeline), indent=1) + "\n"
     return files
@@ -98,7 +98,7 @@ def test_the_template_is_what_this_repository_has():
 
 
 def test_every_stage_of_the_template_depends_on_its_part_of_the_library_and_on_no_file_of_it():
-    stages = yaml.safe_load((TEMPLATE / "dvc.yaml").read_text())["stages"]
+    stages = yaml.safe_load((TEMPLATE / PIPELINE).read_text())["stages"]
     ours = yaml.safe_load((REPO / "dvc.yaml").read_text())["stages"]
     assert list(stages) == ["library", *ours]
     for name, stage in ours.items():
