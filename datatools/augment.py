@@ -104,7 +104,8 @@ def _make_copies(
     kept: KeptCopies | None,
 ) -> dict[str, Copies]:
     """The copies of every job by its key, in the order of the jobs; only those that were not kept are made."""
-    keys = [_key_of(job, params) for job in jobs]
+    made_by = dataclasses.astuple(params), decoder_version(), hash_module("augment"), package_versions(PACKAGES)
+    keys = [_key_of(job, made_by) for job in jobs]
     found = {key: copies for key in keys if kept and (copies := kept.find(key))}
     todo = [job for key, job in zip(keys, jobs, strict=True) if key not in found]
     made = map_ordered(functools.partial(_augment_job, raw, params), todo, workers, tick)
@@ -112,10 +113,9 @@ def _make_copies(
     return {key: found[key] for key in keys}
 
 
-def _key_of(job: _Job, params: AugmentParams) -> str:
+def _key_of(job: _Job, made_by: tuple[Any, ...]) -> str:
     """Names all that the copies of a parent depend on: its content, its objects, the parameters, the code."""
-    code = decoder_version(), hash_module("augment"), *package_versions(PACKAGES).items()
-    return hashlib.sha256(repr((job, dataclasses.astuple(params), code)).encode()).hexdigest()
+    return hashlib.sha256(repr((job, made_by)).encode()).hexdigest()
 
 
 def find_broken(dataset: Dataset, findings: pd.DataFrame) -> set[str]:
