@@ -18,7 +18,7 @@ class RawImages:
         """`batches`: names of the folders of what was imported."""
         self.root = root
         self._batches = batches
-        self._packed = _open_packed(root, batches) if batches else None
+        self._packed = _open_packed(root, batches)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle that does not grow with the number of images: one goes with each task of a pool."""
@@ -26,21 +26,19 @@ class RawImages:
 
     def packed_paths(self) -> list[str]:
         """Paths of the imported images, sorted."""
-        return list(self._packed) if self._packed is not None else []
+        return list(self._packed)
 
     def is_packed(self, path: str) -> bool:
         """Whether the image is in a shard; otherwise it is a file of its own, if it is there at all."""
-        return self._packed is not None and path in self._packed
+        return path in self._packed
 
     def sha256(self, path: str) -> str | None:
         """SHA-256 of an imported image; None where the file must be read to know."""
-        return self._packed.sha256(path) if self._packed is not None and path in self._packed else None
+        return self._packed.sha256(path) if self.is_packed(path) else None
 
     def read(self, path: str) -> bytes:
         """The bytes of the image `path`. Raises UnreadableFileError."""
-        if self._packed is not None and path in self._packed:
-            return self._packed.read(path)
-        return read_below(self.root, path)
+        return self._packed.read(path) if self.is_packed(path) else read_below(self.root, path)
 
     def decode(self, path: str) -> RGB:
         """The image as uint8 RGB `(height, width, 3)`. Raises UnreadableImageError."""
