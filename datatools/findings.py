@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from datatools.schema import FINDINGS
 
+SHAPES = ("point", "line", "box", "polygon")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something to draw on the image so that a person sees the fault.
+
+    `xy` are pixels, one x, y after the other: a point's two, the ends of a line, the corners of a box (x0, y0, x1, y1),
+    the points of a polygon.
+    """
+
+    shape: str  # one of SHAPES
+    xy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A repair that is certain, as the fix record a person may accept: operation, and the value before and after.
+
+    The values are written as in a FixRecord: a label, a box or a mask. An offer is never applied by itself.
+    """
+
+    op: str
+    before: str | None = None
+    after: str | None = None
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One defect. `score` runs from 0 (worst) to 1 (fine); `path` and `annotation_id` are null for the data set."""
+    """One defect. `score` runs from 0 (worst) to 1 (fine); `path` and `annotation_id` are null for the data set.
+
+    `subject` says what it is about where those two do not: a class, a pair of annotators, a slice. Code, path, annotation
+    and subject together name the defect in two versions of the data; the message may differ.
+    """
 
     message: str
     path: str | None = None
     annotation_id: str | None = None
     score: float = 0.0
+    subject: str | None = None
+    marks: tuple[Mark, ...] = ()
+    offer: Offer | None = None
 
 
 def to_table(findings: Iterable[Finding], code: str, version: int, severity: str) -> pd.DataFrame:
@@ -30,8 +64,11 @@ def to_table(findings: Iterable[Finding], code: str, version: int, severity: str
                 "severity": severity,
                 "path": finding.path,
                 "annotation_id": finding.annotation_id,
+                "subject": finding.subject,
                 "score": finding.score,
                 "message": finding.message,
+                "marks": dump_marks(finding.marks),
+                "offer": dump_offer(finding.offer),
             }
             for finding in findings
         ]
@@ -42,3 +79,28 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Join findings tables into one, sorted by code, path and annotation."""
     filled = [table for table in tables if len(table)]
     return FINDINGS.conform(pd.concat(filled, ignore_index=True)) if filled else FINDINGS.empty()
+
+
+def dump_marks(marks: Sequence[Mark]) -> str | None:
+    """Marks as the table keeps them: a JSON list of `[shape, [x, y, ...]]`; None for none."""
+    return json.dumps([[mark.shape, list(mark.xy)] for mark in marks]) if marks else None
+
+
+def parse_marks(text: str | None) -> tuple[Mark, ...]:
+    """The marks of a row; none for a null."""
+    if text is None or pd.isna(text):
+        return ()
+    return tuple(Mark(shape, tuple(map(float, xy))) for shape, xy in json.loads(text))
+
+
+def dump_offer(offer: Offer | None) -> str | None:
+    """An offer as the table keeps it: a JSON object without the empty fields."""
+    if offer is None:
+        return None
+    fields = {"op": offer.op, "before": offer.before, "after": offer.after}
+    return json.dumps({key: value for key, value in fields.items() if value is not None}, ensure_ascii=False)
+
+
+def parse_offer(text: str | None) -> Offer | None:
+    """The offer of a row; None for a null."""
+    return None if text is None or pd.isna(text) else Offer(**json.loads(text))

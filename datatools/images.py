@@ -94,6 +94,9 @@ class ImageFacts:
     height_px: int
     channels: int
     n_frames: int  # pictures in the file (pages, animation); the first is the image
+    format: str  # of the content: one of FORMATS
+    mode: str  # Pillow's name of what a pixel of the file is: RGB, L, P, RGBA, CMYK, I;16, 1, ...
+    exif_orientation: int  # 1 .. 8 as the file says; 1 where it says nothing, or nonsense
     phash: str  # 64 hex digits: perceptual hash of 256 bits
     is_grey: bool  # red, green and blue are equal in every pixel looked at
     brightness_p5: float  # 0 black .. 1 white: 5th percentile over its pixels; high: the image is too light
@@ -111,6 +114,9 @@ class _Picture(NamedTuple):
     height_px: int
     channels: int
     n_frames: int
+    format: str
+    mode: str
+    exif_orientation: int
 
 
 class _Measures(NamedTuple):
@@ -171,9 +177,7 @@ def compute_facts_of(datas: Iterable[bytes]) -> list[ImageFacts | UnreadableImag
     read = [(hashlib.sha256(data).hexdigest(), len(data), _try_decode(data)) for data in datas]
     measured = iter(_measure([picture.pixels for _, _, picture in read if isinstance(picture, _Picture)]))
     return [
-        ImageFacts(sha256, n_bytes, found.width_px, found.height_px, found.channels, found.n_frames, *next(measured))
-        if isinstance(found, _Picture)
-        else found
+        ImageFacts(sha256, n_bytes, *found[1:], *next(measured)) if isinstance(found, _Picture) else found
         for sha256, n_bytes, found in read
     ]
 
@@ -261,6 +265,7 @@ def _is_run_length(image: Image.Image) -> bool:
 
 def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:
     width_px, height_px = image.size
+    mode = image.mode  # draft and load may change it
     factor = _reduction(image.size, short_px) if short_px else 1
     if factor > 1 and not any(header in data for header in _LOSSLESS_JPEG):
         image.draft(None, (short_px, short_px))  # in the decoder; only JPEG can
@@ -268,13 +273,15 @@ def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:
     pixels = _to_grey_or_rgb(image)
     if factor > 1 and pixels.size == (width_px, height_px):
         pixels = pixels.reduce(factor)
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    tag = image.getexif().get(_ORIENTATION, 1)
+    orientation = int(tag) if tag in _TURNS else 1
     if orientation in _TURNS:
         pixels = pixels.transpose(_TURNS[orientation])
     if orientation in _SIDEWAYS:
         width_px, height_px = height_px, width_px
     n_frames = _count_pages(data) if image.format == "TIFF" else getattr(image, "n_frames", 1)
-    return _Picture(pixels, width_px, height_px, len(image.getbands()), n_frames)
+    said = (len(image.getbands()), n_frames, str(image.format), mode, orientation)
+    return _Picture(pixels, width_px, height_px, *said)
 
 
 def _reduction(size_wh: tuple[int, int], short_px: int) -> int:

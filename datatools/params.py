@@ -52,7 +52,7 @@ class IngestParams:
 class ValidateParams:
     """When a check speaks."""
 
-    kappa_min: float = param(0.8, "Agreement bar for Cohen's and Fleiss' kappa.", low=-1, high=1)
+    kappa_min: float = param(0.8, "Agreement bar for kappa and alpha.", low=-1, high=1)
     confusion_min: float = param(
         0.1, "Name an annotator who gives at least this share of a class another label than the rest.", low=0, high=1
     )
@@ -62,6 +62,46 @@ class ValidateParams:
         "explicit: the last point must repeat the first. implicit: never. auto: as most polygons do.",
         choices=("auto", "explicit", "implicit"),
     )
+    min_side_px: int = param(16, "An image with a shorter side is too small.", low=1)
+    dark_max: float = param(
+        0.32, "Dark: 99 % of the pixels are not brighter than this (0 black, 1 white).", low=0, high=1
+    )
+    light_min: float = param(
+        0.95, "Light: 95 % of the pixels are brighter than this (0 black, 1 white).", low=0, high=1
+    )
+    information_min_bits: float = param(3.0, "An image with less entropy shows little.", low=0, high=10)
+    blur_max: float = param(0.29, "Blurry: cleanvision's blurriness score is below this.", low=0, high=2)
+    aspect_ratio_min: float = param(0.35, "An odd shape: short side divided by long side is below this.", low=0, high=1)
+    box_min_px: float = param(2.0, "A box with a shorter side is tiny.", low=0)
+    box_cover_max: float = param(
+        0.98, "A box that covers more of its image than this covers everything.", low=0, high=1
+    )
+    box_shape_limit: float = param(
+        0.0, "Boxes further from their class's usual shape than so many robust standard deviations; 0: off.", low=0
+    )
+    duplicate_iou: float = param(
+        0.95, "Two boxes of one class that overlap by this IoU are one object twice.", low=0, high=1
+    )
+    overlap_max: float = param(0.5, "Two masks may share at most this part of the smaller one.", low=0, high=1)
+    mask_box_px: float = param(1.5, "How far the box of a mask may be from the mask's own bounds.", low=0)
+    holes: str = param(
+        "auto", "Masks with holes. auto: odd in a class that hardly ever has them.", choices=("auto", "odd", "allowed")
+    )
+    parts: str = param(
+        "auto",
+        "Masks of several parts. auto: odd in a class that hardly ever has them.",
+        choices=("auto", "odd", "allowed"),
+    )
+    labels_per_image: str = param(
+        "auto",
+        "Labels that one annotator may give an image. auto: one if most have one.",
+        choices=("auto", "one", "many"),
+    )
+    class_min: int = param(10, "A class with fewer images is rare.", low=0)
+    planned: dict[str, int] = param(
+        {}, "Images that were planned, by class (`cat: 500`) or slice (`background=lab: 100`)."
+    )
+    iou_min: float = param(0.5, "Two annotators' boxes or masks mean one object from this IoU on.", low=0.01, high=1)
 
 
 @dataclass(frozen=True)
@@ -128,6 +168,10 @@ class CurateParams:
         0.25, "A class or slice with less than this share of its even part is rare.", low=0, high=1
     )
     queue_max: int = param(1000, "Longest review queue.", low=1)
+    label_error_max: float = param(0.01, "Accuracy bar: the share of labels that may be wrong.", low=0, high=1)
+    spread_min: float = param(
+        0.25, "A class that spreads less in feature space than this share of the usual class is narrow.", low=0, high=1
+    )
     seed: int = param(0, "Folds and initial weights.", low=0)
 
 
@@ -192,6 +236,8 @@ def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
     wrong_type = not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
     if get_origin(hint) is list and not wrong_type:
         wrong_type = not all(isinstance(item, get_args(hint)) for item in value)
+    if get_origin(hint) is dict and not wrong_type:
+        wrong_type = not all(_is_count(name, count) for name, count in value.items())
     low, high, choices = rule["low"], rule["high"], rule["choices"]
     out_of_range = not wrong_type and (
         (isinstance(value, float) and not math.isfinite(value))
@@ -205,11 +251,17 @@ def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
     return value
 
 
+def _is_count(name: Any, count: Any) -> bool:
+    return isinstance(name, str) and type(count) is int and count >= 0
+
+
 def _describe(hint: Any, low: float | None, high: float | None, choices: tuple[str, ...]) -> str:
     if choices:
         return "one of " + ", ".join(choices)
     if get_origin(hint) is list:
         return "a list of strings (quote numbers)"
+    if get_origin(hint) is dict:
+        return "a mapping of names (quote numbers) to counts from 0"
     name = {"int": "an int", "float": "a number", "str": "a string"}[hint.__name__]
     if low is None and high is None:
         return name

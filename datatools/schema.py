@@ -56,6 +56,9 @@ IMAGES = Table(
         "height_px": "int64",
         "channels": "int64",
         "n_frames": "int64",  # pictures in the file (pages, animation); the first is the image
+        "format": "string",  # of the content, whatever the name says: JPEG, PNG, BMP, TIFF, WEBP
+        "mode": "string",  # Pillow's name of what a pixel is: RGB, L, P, RGBA, CMYK, I;16, 1, ...
+        "exif_orientation": "Int64",  # 1 .. 8 as the file says; widths and heights here are after it was applied
         "is_grey": "boolean",
         "brightness_p5": "float64",  # 0 black .. 1 white: 5th percentile of the pixels; high: too light
         "brightness_p99": "float64",  # 99th percentile; low: too dark
@@ -147,10 +150,13 @@ FINDINGS = Table(
         "severity": "string",
         "path": "string",
         "annotation_id": "string",
+        "subject": "string",  # what it is about where path and annotation do not say it: a class, two annotators
         "score": "float64",  # 0 worst, 1 fine
         "message": "string",
+        "marks": "string",  # JSON: what to draw on the image to show the fault; null for nothing
+        "offer": "string",  # JSON: the fix record that would repair it for certain; null where a person must decide
     },
-    ("code", "path", "annotation_id", "message"),
+    ("code", "path", "annotation_id", "subject", "message"),
 )
 SPLIT = Table("split", {"path": "string", "split": "string", "group": "string"}, ("path",))
 AUGMENTED = Table(

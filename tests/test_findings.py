@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datatools.findings import Finding, concat, to_table
+from datatools.findings import Finding, Mark, Offer, concat, parse_marks, parse_offer, to_table
 from datatools.schema import FINDINGS
 
 FINDING = st.builds(
@@ -18,7 +19,9 @@ FINDING = st.builds(
 
 def test_a_finding_becomes_a_row_with_code_version_and_severity():
     table = to_table([Finding("b is bad", "b.png", "coco/1", 0.25), Finding("all is bad")], "BOX001", 2, "error")
-    assert table.to_dict("records")[0] == {
+    first = table.to_dict("records")[0]
+    assert all(pd.isna(first.pop(name)) for name in ("subject", "marks", "offer"))
+    assert first == {
         "code": "BOX001",
         "version": 2,
         "severity": "error",
@@ -28,7 +31,23 @@ def test_a_finding_becomes_a_row_with_code_version_and_severity():
         "message": "b is bad",
     }
     assert table.loc[1, "score"] == 0.0
-    assert table.loc[1, ["path", "annotation_id"]].isna().all()
+    assert table.loc[1, ["path", "annotation_id", "subject"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    "marks", [(), (Mark("box", (1.0, 2.0, 3.0, 4.5)),), (Mark("point", (1, 2)), Mark("line", (0, 0, 1, 1)))]
+)
+def test_marks_survive_the_table(marks):
+    (text,) = to_table([Finding("m", marks=marks)], "BOX001", 1, "error")["marks"]
+    assert parse_marks(text) == marks
+
+
+@pytest.mark.parametrize(
+    "offer", [None, Offer("delete", "x"), Offer("relabel", None, "Ünï"), Offer("move_box", "[1]", "[2]")]
+)
+def test_an_offer_survives_the_table(offer):
+    (text,) = to_table([Finding("m", offer=offer)], "BOX001", 1, "error")["offer"]
+    assert parse_offer(text) == offer
 
 
 @given(st.lists(FINDING, max_size=5), st.lists(FINDING, max_size=5))

@@ -30,6 +30,7 @@ BAD_BY_TYPE: dict[Any, list[Any]] = {
     int: ["1", 1.5, True, None, [1], math.nan],
     float: ["0.1", True, None, [0.1], math.nan, math.inf, -math.inf],
     str: [1, True, None, ["a"]],
+    dict[str, int]: [["a"], "a", None, {"a": "1"}, {"a": -1}, {"a": True}, {"a": 1.5}, {1: 1}],
     list[str]: ["a", [1], [True], None, {"a": 1}, ["a", None]],
 }
 

@@ -19,6 +19,10 @@ INPUTS = {
     "params": "ValidateParams",
     "suspects": "labels that cleanlab doubts: path, label, suggested, score",
     "slices": "classes and slices with their counts and accuracy",
+    "split": "the SPLIT table",
+    "label_errors": "EstimatedErrors: how many labels are wrong, with an interval",
+    "spread": "classes with how far they spread in feature space: label, n, spread",
+    "curation": "CurateParams",
 }
 Inputs = dict[str, Any]
 
