@@ -233,6 +233,32 @@ def fixes_log() -> None:
         typer.echo(line)
 
 
+@fixes_app.command("offered")
+def fixes_offered(
+    code: Annotated[str, typer.Argument(help="Only what this check offers, such as BOX001.")] = "",
+    path: Annotated[str, typer.Option(metavar="GLOB", help="Only images of these paths.")] = "*",
+) -> None:
+    """List the repairs that checks are certain of; none is made until you accept it."""
+    from datatools.fixes.offers import list_offers
+
+    for offered in list_offers(_project(), code.upper(), path):
+        record = offered.record
+        typer.echo(f"{offered.code}  {record.op:<9}  {record.annotation_id or record.path}  {offered.message}")
+
+
+@fixes_app.command("accept")
+def fixes_accept(
+    code: Annotated[str, typer.Argument(help="A finding's code, such as BOX001.")],
+    why: Why,
+    path: Annotated[str, typer.Option(metavar="GLOB", help="Only images of these paths.")] = "*",
+    who: Who = None,
+) -> None:
+    """Accept what a check offers, as fix records; the next `dvc repro` applies them."""
+    from datatools.fixes.offers import accept_offers
+
+    _echo_records(accept_offers(_project(), code, path, why=why, who=_who(who)))
+
+
 @fixes_app.command("revert")
 def fixes_revert(
     record_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the record, or its first characters.")],

@@ -81,13 +81,17 @@ def ingest(
     with_image = among(content.annotations["path"], facts)
     kept, orphans = content.annotations[with_image], content.annotations[~with_image]
     consensus = _consensus_rows(kept)
-    applied = apply_fixes(_concat(kept, consensus), records, broken, set(facts))
+    said = _concat(kept, consensus)
+    applied = apply_fixes(said, records, broken, set(facts))
+    deleted = said[said["annotation_id"].isin(list(applied.deleted))]
     no_images = [*brought.refused, *unreadable]
     no_images += [refuse(path, "excluded", why) for path, why in applied.excluded.items()]
     rejected = pd.concat(
         [
             content.rejected,
-            REJECTED.conform([*map(_orphan, orphans.to_dict("records")), *no_images]),
+            REJECTED.conform(
+                [*map(_orphan, orphans.to_dict("records")), *no_images, *_deleted_rows(deleted, applied.deleted)]
+            ),
             _without_file(brought),
         ]
     )
@@ -110,7 +114,8 @@ def ingest(
     )
     assert counts["files"] == len(images) + len(no_images), "a file was lost"
     n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
-    assert len(content.annotations) == n_own + gone + len(orphans), "an annotation was lost"
+    n_deleted = int((deleted["annotator"] != CONSENSUS).fillna(True).sum())
+    assert len(content.annotations) == n_own + n_deleted + gone + len(orphans), "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
@@ -218,6 +223,14 @@ def _orphan(row: Mapping[Any, Any]) -> Row:
     names = ("source", "path", "annotation_id")
     why = {"reason": "no_image", "message": "its image is missing or was left out"}
     return {**{name: row[name] for name in names}, **why}
+
+
+def _deleted_rows(rows: pd.DataFrame, why: Mapping[str, str]) -> list[Row]:
+    names = ("source", "path", "annotation_id")
+    return [
+        {**{name: row[name] for name in names}, "reason": "deleted", "message": why[row["annotation_id"]]}
+        for row in rows.to_dict("records")
+    ]
 
 
 def _without_file(brought: Brought) -> pd.DataFrame:

@@ -3,22 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from datatools.fixes.records import BrokenLine, FixRecord
+from datatools.fixes.values import KIND_OF, KINDS, Values, check_value, is_same, read_values, write_values
 from datatools.schema import FIX_STATUS
+
+CHANGES = ("relabel", "move_box", "edit_mask")  # operations that put a value in the place of another
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The annotations after the fold, excluded paths with their reason, and what became of every record."""
+    """The annotations after the fold, what left with its reason (paths, annotation ids), and what became of every record."""
 
     annotations: pd.DataFrame
     excluded: Mapping[str, str]
     status: pd.DataFrame
+    deleted: Mapping[str, str] = field(default_factory=dict)
+
+
+class _State:
+    """The values that records meet, and what they have done so far."""
+
+    def __init__(self, annotations: pd.DataFrame, records: Sequence[FixRecord], unannotated: Collection[str]) -> None:
+        named = {kind: {r.annotation_id or "" for r in records if KIND_OF.get(r.op) == kind} for kind in KINDS}
+        self.values = {kind: read_values(annotations, kind, named[kind]) for kind in KINDS}
+        self.ids = frozenset(annotations["annotation_id"])
+        self.paths = {*annotations["path"], *unannotated}
+        self.record_ids = {record.id for record in records}
+        self.changed: dict[str, Values] = {kind: {} for kind in KINDS}
+        self.sources: dict[str, str] = {}
+        self.excluded: dict[str, str] = {}
+        self.deleted: dict[str, str] = {}
+
+    def conflict(self, record: FixRecord) -> str:
+        """Why the record cannot be applied; empty if it can."""
+        if record.op == "revert":
+            return "" if record.reverts in self.record_ids else f"record {record.reverts} is not in data/fixes"
+        if record.op == "exclude":
+            return "" if record.path in self.paths else f"image {record.path} is not in the data set"
+        if record.annotation_id not in self.ids or record.annotation_id in self.deleted:
+            return f"annotation {record.annotation_id} is not in the data set"
+        kind = KIND_OF[record.op]
+        value = self.values[kind][str(record.annotation_id)]
+        if not is_same(kind, value, record.before):
+            return f"{kind} is {value!r}, the record was made on {record.before!r}"
+        return check_value(kind, record.after) if record.op in CHANGES else ""
+
+    def apply(self, record: FixRecord) -> None:
+        """Do what a record without conflict says."""
+        name = str(record.annotation_id)
+        if record.op in CHANGES:
+            kind = KIND_OF[record.op]
+            self.values[kind][name] = self.changed[kind][name] = record.after
+            self.sources[name] = f"fix/{record.id}"
+        elif record.op == "delete":
+            self.deleted[name] = f"{record.who}: {record.why}"
+        elif record.op == "exclude":
+            self.excluded[str(record.path)] = f"{record.who}: {record.why}"
 
 
 def apply_fixes(
@@ -27,33 +72,26 @@ def apply_fixes(
     broken: Sequence[BrokenLine] = (),
     unannotated: Collection[str] = (),
 ) -> Applied:
-    """Return `annotations` with the labels that people decided; the input is not changed.
+    """Return `annotations` with the labels, boxes and masks that people decided; the input is not changed.
 
-    Records are taken in the order of time and id. One whose `before` is not the label found, or whose annotation is
+    Records are taken in the order of time and id. One whose `before` is not the value found, or whose annotation is
     gone, is a conflict and changes nothing. A reverted record counts as never made. A changed row's `source` becomes
-    `fix/<record id>`. `unannotated` are paths without a row in `annotations`: they can be excluded too.
+    `fix/<record id>`; a deleted row is not in the result. `unannotated` are paths without a row in `annotations`: they can be excluded too.
     """
     ordered = sorted(records, key=lambda record: (record.when, record.id))
     reverted = find_reverted(ordered)
-    labels = dict(zip(annotations["annotation_id"], annotations["label"].astype(object), strict=True))
-    paths = {*annotations["path"], *unannotated}
-    sources: dict[str, str] = {}
-    excluded: dict[str, str] = {}
+    state = _State(annotations, ordered, unannotated)
     rows = []
     for record in ordered:
         status, message = "reverted" if record.id in reverted else "applied", ""
         if status == "applied":
-            message = _conflict(record, labels, paths, {r.id for r in ordered})
+            message = state.conflict(record)
             status = "conflict" if message else "applied"
-        if status == "applied" and record.op == "relabel":
-            labels[record.annotation_id] = record.after
-            sources[str(record.annotation_id)] = f"fix/{record.id}"
-        elif status == "applied" and record.op == "exclude":
-            excluded[str(record.path)] = f"{record.who}: {record.why}"
+        if status == "applied":
+            state.apply(record)
         rows.append(_status_row(record, status, message))
-    return Applied(
-        _with_labels(annotations, labels, sources), excluded, FIX_STATUS.conform(rows + _broken_rows(broken))
-    )
+    status_table = FIX_STATUS.conform(rows + _broken_rows(broken))
+    return Applied(_write(annotations, state), state.excluded, status_table, state.deleted)
 
 
 def refold(annotations: pd.DataFrame, status: pd.DataFrame, records: Sequence[FixRecord]) -> pd.DataFrame:
@@ -61,12 +99,12 @@ def refold(annotations: pd.DataFrame, status: pd.DataFrame, records: Sequence[Fi
 
     `status` (FIX_STATUS) says what the last run applied. This lets a person decide twice before the next `dvc repro`.
     """
-    applied = status[(status["status"] == "applied") & (status["op"] == "relabel")]
-    first = applied.drop_duplicates("annotation_id").set_index("annotation_id")["before"]
-    ids = annotations["annotation_id"]
-    before = annotations.assign(
-        label=ids.map(first).astype("string").where(ids.isin(first.index), annotations["label"])
-    )
+    before = annotations
+    for kind in KINDS:
+        ops = [op for op, changed in KIND_OF.items() if changed == kind and op in CHANGES]
+        applied = status[(status["status"] == "applied") & status["op"].isin(ops)].drop_duplicates("annotation_id")
+        texts = applied["before"].astype(object).where(applied["before"].notna(), None)
+        before = write_values(before, kind, dict(zip(applied["annotation_id"], texts, strict=True)))
     return apply_fixes(before, records).annotations
 
 
@@ -79,22 +117,16 @@ def find_reverted(ordered: Sequence[FixRecord]) -> set[str]:
     return reverted
 
 
-def _conflict(record: FixRecord, labels: Mapping[Any, Any], paths: set[str], ids: set[str]) -> str:
-    if record.op == "revert":
-        return "" if record.reverts in ids else f"record {record.reverts} is not in data/fixes"
-    if record.op == "exclude":
-        return "" if record.path in paths else f"image {record.path} is not in the data set"
-    if record.annotation_id not in labels:
-        return f"annotation {record.annotation_id} is not in the data set"
-    label = labels[record.annotation_id]
-    label = None if pd.isna(label) else label
-    return "" if label == record.before else f"label is {label!r}, the record was made on {record.before!r}"
-
-
-def _with_labels(annotations: pd.DataFrame, labels: Mapping[Any, Any], sources: Mapping[str, str]) -> pd.DataFrame:
-    ids = annotations["annotation_id"]
-    source = ids.map(sources).astype("string").fillna(annotations["source"])
-    return annotations.assign(label=ids.map(labels).astype("string"), source=source)
+def _write(annotations: pd.DataFrame, state: _State) -> pd.DataFrame:
+    result = annotations
+    for kind, changed in state.changed.items():
+        result = write_values(result, kind, changed)
+    if state.sources:
+        source = result["annotation_id"].map(state.sources).astype("string").fillna(result["source"])
+        result = result.assign(source=source)
+    if state.deleted:
+        result = result[~result["annotation_id"].isin(list(state.deleted))].reset_index(drop=True)
+    return result
 
 
 def _status_row(record: FixRecord, status: str, message: str) -> dict[str, Any]:

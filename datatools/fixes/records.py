@@ -19,6 +19,9 @@ SCHEMA = 1
 NEEDS = {
     "relabel": ("annotation_id", "after"),
     "confirm": ("annotation_id",),
+    "move_box": ("annotation_id", "after"),
+    "edit_mask": ("annotation_id", "after"),
+    "delete": ("annotation_id",),
     "exclude": ("path",),
     "revert": ("reverts",),
 }
@@ -29,9 +32,10 @@ OPS = tuple(NEEDS)
 class FixRecord:
     """Who decided what, when and why.
 
-    `op` is relabel (an annotation's label changes from `before` to `after`), confirm (it stays `before`), exclude (the
-    image leaves the data set) or revert (the record named in `reverts` no longer holds). `base` is the data version
-    that the person saw; `evidence` is what the queue said of it.
+    `op` is relabel, move_box or edit_mask (an annotation's label, box or mask changes from `before` to `after`), confirm
+    (its label stays `before`), delete (the annotation leaves the data set; `before` is its label), exclude (the image
+    leaves the data set) or revert (the record named in `reverts` no longer holds). Boxes and masks are written as in
+    datatools/fixes/values.py. `base` is the data version that the person saw; `evidence` is what the queue said of it.
     """
 
     op: str

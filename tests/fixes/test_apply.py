@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datatools.dataset import label_id
 from datatools.fixes.apply import apply_fixes, find_reverted, refold
 from datatools.fixes.records import BrokenLine, FixRecord
-from datatools.schema import ANNOTATIONS, FIX_STATUS
+from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS
 from datatools.store import save_table
 from tests.builders import make_record
 
@@ -162,6 +162,79 @@ def test_reverting_the_first_of_a_chain_makes_the_second_a_conflict():
 def test_a_reverted_exclusion_excludes_nothing():
     records = [make_record("exclude", 1, id="r1"), make_record("revert", 2, reverts="r1")]
     assert apply_fixes(make_annotations(), records).excluded == {}
+
+
+BOX_BEFORE, BOX_AFTER = "[9.0, 2.0, 3.0, 4.0]", "[3.0, 2.0, 9.0, 4.0]"
+RING = "[[[1.0,1.0],[9.0,1.0],[9.0,9.0]]]"
+CLOSED = "[[[1.0,1.0],[9.0,1.0],[9.0,9.0],[1.0,1.0]]]"
+
+
+def make_objects() -> pd.DataFrame:
+    corners = dict(zip(BOX, (9.0, 2.0, 3.0, 4.0), strict=True))
+    objects = [{"annotation_id": "coco/2", "path": "a.png", "kind": "box", "label": "cat", **corners}]
+    objects += [{"annotation_id": "coco/3", "path": "b.png", "kind": "mask", "label": "dog", "mask": RING}]
+    return ANNOTATIONS.conform([*make_annotations().to_dict("records"), *objects])
+
+
+def change(op: str, annotation_id: str, before: str | None, after: str | None = None, **fields: Any) -> FixRecord:
+    return make_record(op, fields.pop("second", 0), annotation_id=annotation_id, before=before, after=after, **fields)
+
+
+def test_a_box_is_moved_a_mask_edited_and_an_annotation_deleted():
+    records = [
+        change("move_box", "coco/2", "[9, 2, 3, 4]", BOX_AFTER, id="r1"),
+        change("edit_mask", "coco/3", RING, CLOSED, id="r2"),
+        change("delete", "coco/1", None, id="r3", why="twice"),
+    ]
+    before = make_objects()
+    applied = apply_fixes(before, records)
+    rows = applied.annotations.set_index("annotation_id")
+    assert rows.loc["coco/2", BOX].tolist() == [3.0, 2.0, 9.0, 4.0]
+    assert rows.loc["coco/2", "source"] == "fix/r1"
+    assert rows.loc["coco/3", "mask"] == CLOSED
+    assert "coco/1" not in rows.index
+    assert applied.deleted == {"coco/1": "ann: twice"}
+    assert set(applied.status["status"]) == {"applied"}
+    pd.testing.assert_frame_equal(before, make_objects())
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (change("move_box", "coco/2", BOX_AFTER, BOX_AFTER), f"box is {BOX_BEFORE!r}, the record was made on {BOX_AFTER!r}"),
+        (change("move_box", "coco/2", BOX_BEFORE, "[1, 2]"), "'[1, 2]' is no box [x0, y0, x1, y1]"),
+        (change("edit_mask", "coco/3", CLOSED, RING), f"mask is {RING!r}, the record was made on {CLOSED!r}"),
+        (change("edit_mask", "coco/3", RING, "[[1]]"), "a mask must be a list of polygons, each a list of [x, y], or an RLE object"),
+        (change("delete", "coco/2", "dog"), "label is 'cat', the record was made on 'dog'"),
+        (change("delete", "coco/9", None), "annotation coco/9 is not in the data set"),
+    ],
+)  # fmt: skip
+def test_a_change_of_geometry_that_does_not_fit_is_a_conflict(record: FixRecord, message: str):
+    applied = apply_fixes(make_objects(), [record])
+    assert status_of(applied.status) == {record.id: ("conflict", message)}
+    pd.testing.assert_frame_equal(applied.annotations, make_objects())
+
+
+def test_nothing_can_be_done_to_a_deleted_annotation_until_it_is_brought_back():
+    delete = change("delete", "coco/2", "cat", second=1, id="r1")
+    move = change("move_box", "coco/2", BOX_BEFORE, BOX_AFTER, second=2, id="r2")
+    applied = apply_fixes(make_objects(), [delete, move])
+    assert status_of(applied.status)["r2"] == ("conflict", "annotation coco/2 is not in the data set")
+    back = make_record("revert", 3, reverts="r1", id="r3")
+    assert status_of(apply_fixes(make_objects(), [delete, move, back]).status)["r2"] == ("applied", "")
+
+
+def test_refold_undoes_boxes_and_masks_too():
+    records = [
+        change("move_box", "coco/2", BOX_BEFORE, BOX_AFTER, second=1, id="r1"),
+        change("edit_mask", "coco/3", RING, CLOSED, second=1, id="r2"),
+    ]
+    applied = apply_fixes(make_objects(), records)
+    again = refold(applied.annotations, applied.status, records)
+    pd.testing.assert_frame_equal(again, applied.annotations)
+    more = change("move_box", "coco/2", BOX_AFTER, "[0, 0, 1, 1]", second=2)
+    later = refold(applied.annotations, applied.status, [*records, more]).set_index("annotation_id")
+    assert later.loc["coco/2", BOX].tolist() == [0, 0, 1, 1]
 
 
 def test_a_broken_line_is_a_conflict_with_its_place():

@@ -61,7 +61,7 @@ GOOD = json.loads(to_line(make_record("relabel", before="cat", after="dog")))
     [
         ({"schema": 2}, "schema 2 is not 1"),
         ({"schema": None}, "schema None is not 1"),
-        ({"op": "delete"}, "op 'delete' is not one of relabel, confirm, exclude, revert"),
+        ({"op": "rotate"}, "op 'rotate' is not one of relabel, confirm, move_box, edit_mask, delete, exclude, revert"),
         ({"op": ["relabel"]}, "op ['relabel'] is not one of"),
         ({"oops": "x"}, "unknown field 'oops'"),
         ({"after": 5}, "after must be a string"),
