@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import sqlite3
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -19,19 +20,20 @@ from datatools.store import save_bytes
 
 
 def load_or_compute(
-    folder: Path, depends_on: tuple[Any, ...], compute: Callable[[], NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Return the array kept for `depends_on`, or compute and keep it. A damaged file counts as none.
+    folder: Path, depends_on: tuple[Any, ...], compute: Callable[[], Mapping[str, NDArray[Any]]]
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name kept for `depends_on`, or compute and keep them. A damaged file counts as none.
 
     `depends_on` is hashed by its `repr`: strings, numbers and containers of them.
     """
-    path = folder / f"{hashlib.sha256(repr(depends_on).encode()).hexdigest()}.npy"
+    path = folder / f"{hashlib.sha256(repr(depends_on).encode()).hexdigest()}.npz"
     try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-    except (OSError, ValueError, EOFError):
-        values = compute()
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
+        values = dict(compute())
     buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
+    np.savez(buffer, allow_pickle=False, **values)
     save_bytes(path, buffer.getvalue())
     return values
 

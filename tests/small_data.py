@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from datatools.dataset import Dataset, label_id
-from datatools.params import ValidateParams
-from datatools.schema import ANNOTATIONS, BOX, CONSENSUS, FIX_STATUS, IMAGES, REJECTED
+from datatools.params import CurateParams, ValidateParams
+from datatools.schema import ANNOTATIONS, BOX, CONSENSUS, FIX_STATUS, IMAGES, REJECTED, SPLIT
 
 Row = dict[str, Any]
 CLASSES = ("circle", "square", "star")
@@ -86,6 +86,12 @@ def slice_table(*rows: tuple[Any, ...]) -> pd.DataFrame:
     return frame.assign(share=frame["n"] / 24, is_rare=frame["n"] < frame["n_wanted"])
 
 
+def split_table(images: pd.DataFrame) -> pd.DataFrame:
+    """A split that keeps the groups of make_dataset together: w0 and w1 in test and val, the rest in train."""
+    sides = images["group"].map({"w0": "test", "w1": "val"}).fillna("train")
+    return SPLIT.conform(pd.DataFrame({"path": images["path"], "split": sides, "group": images["group"]}))
+
+
 def suspect_table(*rows: tuple[Any, ...]) -> pd.DataFrame:
     """Suspects as find_suspects gives them: (path, label, suggested, score, is_issue)."""
     frame = pd.DataFrame(rows, columns=["path", "label", "suggested", "score", "is_issue"])
@@ -125,5 +131,9 @@ def make_inputs() -> dict[str, Any]:
         "ratings": dataset.ratings,
         "params": ValidateParams(),
         "suspects": suspect_table(*((path, label, label, 0.95, False) for path, label in labels.items())),
+        "split": split_table(dataset.images),
+        "label_errors": {"n": 24, "rate": 0.02, "low": 0.0, "high": 0.05},
+        "spread": pd.DataFrame({"label": CLASSES, "n": 40, "spread": (0.9, 1.0, 1.1)}),
+        "curation": CurateParams(),
         "slices": slice_table(*(("label", name, 8, 2, 0.9) for name in CLASSES), ("background", "grid", 8, 3, 1.0)),
     }

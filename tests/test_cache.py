@@ -21,17 +21,17 @@ class Counter:
     def __init__(self) -> None:
         self.n_runs = 0
 
-    def __call__(self) -> np.ndarray:
+    def __call__(self) -> dict[str, np.ndarray]:
         self.n_runs += 1
-        return VALUES
+        return {"values": VALUES, "more": np.array([0.1], dtype=np.float64)}
 
 
 def test_the_second_call_reads_what_the_first_kept(tmp_path: Path):
     compute = Counter()
     for _ in range(2):
         found = load_or_compute(tmp_path / "cache", ("fold", 1, 0.5), compute)
-        np.testing.assert_array_equal(found, VALUES)
-        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found["values"], VALUES)
+        assert {name: array.dtype for name, array in found.items()} == {"values": np.float32, "more": np.float64}
     assert compute.n_runs == 1
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_file_is_computed_again_and_mended(tmp_path: Path, damage: byt
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-5] if damage is None else damage)
     for _ in range(2):
-        np.testing.assert_array_equal(load_or_compute(tmp_path, ("x",), compute), VALUES)
+        np.testing.assert_array_equal(load_or_compute(tmp_path, ("x",), compute)["values"], VALUES)
     assert compute.n_runs == 2
 
 
@@ -58,8 +58,9 @@ def test_a_pickle_is_never_loaded(tmp_path: Path):
     compute = Counter()
     load_or_compute(tmp_path, ("x",), compute)
     [file] = tmp_path.iterdir()
-    np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.testing.assert_array_equal(load_or_compute(tmp_path, ("x",), compute), VALUES)
+    with file.open("wb") as opened:
+        np.savez(opened, values=np.array([{"a": 1}], dtype=object))
+    np.testing.assert_array_equal(load_or_compute(tmp_path, ("x",), compute)["values"], VALUES)
     assert compute.n_runs == 2
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import datatools.checks
-from datatools.checks.base import INPUTS, Check
+from datatools.checks.base import BY_CURATE, INPUTS, Check
 from datatools.checks.runner import NOT_CHECKS, explain, get_check, load_checks, needs, run_checks
 from datatools.findings import Finding
 from datatools.params import SECTIONS
@@ -24,7 +24,7 @@ from .small_data import make_inputs
 
 PARAGRAPHS = ("What it finds:", "Why it matters:", "What to do:", "Options:")
 GOOD_STATES = {"clean", "closed", "complete", "correct", "fine", "good", "ok", "sound", "unique", "valid", "verified"}
-BY_A_MODEL = {"suspects", "slices"}  # what curate gives; validate gives the rest
+GIVEN_BY_CURATE = {*BY_CURATE, "images", "curation"}  # validate gives the rest, and the images too
 each_check = pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.code)
 
 
@@ -91,7 +91,7 @@ def test_the_page_names_options_that_exist(check):
     options = [(section, key) for section, key in named if section in SECTIONS]
     for section, key in options:
         assert key in {field.name for field in dataclasses.fields(SECTIONS[section])}, f"{section}.{key}"
-    assert options or "params" not in needs(check), "a check that reads params names them"
+    assert options or not {"params", "curation"} & set(needs(check)), "a check that reads params names them"
 
 
 @each_check
@@ -99,7 +99,8 @@ def test_it_asks_for_inputs_that_one_stage_gives(check):
     asked = set(needs(check))
     assert asked
     assert asked <= set(INPUTS)
-    assert asked <= BY_A_MODEL or not asked & BY_A_MODEL, "no stage gives both"
+    assert asked <= GIVEN_BY_CURATE or not asked & BY_CURATE, "no stage gives both"
+    assert "curation" not in asked or asked & BY_CURATE, "only curate gives its parameters"
 
 
 @each_check

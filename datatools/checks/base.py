@@ -20,10 +20,11 @@ INPUTS = {
     "suspects": "labels that cleanlab doubts: path, label, suggested, score",
     "slices": "classes and slices with their counts and accuracy",
     "split": "the SPLIT table",
-    "label_errors": "EstimatedErrors: how many labels are wrong, with an interval",
+    "label_errors": "estimated share of wrong labels: n, rate, low, high",
     "spread": "classes with how far they spread in feature space: label, n, spread",
     "curation": "CurateParams",
 }
+BY_CURATE = frozenset({"suspects", "slices", "split", "label_errors", "spread"})  # a check of these runs in curate
 Inputs = dict[str, Any]
 
 
@@ -33,7 +34,7 @@ class Check:
 
     `code` names the defect and is never reused; `version` rises when the behaviour changes. `find` asks for its inputs
     by argument name (keys of INPUTS). `spoil` takes clean inputs and returns inputs that have the defect: the check's
-    own bad example.
+    own bad example. `off` takes the inputs and says why the parameters switch the check off; empty where they do not.
     """
 
     code: str
@@ -42,3 +43,4 @@ class Check:
     find: Callable[..., Iterable[Finding]]
     spoil: Callable[[Inputs], Inputs]
     version: int = 1
+    off: Callable[[Inputs], str] | None = None

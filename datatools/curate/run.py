@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datatools.cache import load_or_compute
+from datatools.checks.base import BY_CURATE
 from datatools.checks.runner import run_checks
-from datatools.curate.label_issues import find_suspects
+from datatools.curate.label_issues import estimate_errors, find_suspects
 from datatools.curate.queue import build_queue
 from datatools.curate.slices import count_slices
 from datatools.dataset import Dataset
@@ -51,16 +52,29 @@ def curate(
     of all folds.
     """
     labels = dataset.labels
-    probs = _judge(dataset, labels, split, root, params, train, cache, tick)
+    judged = _judge(dataset, labels, split, root, params, train, cache, tick)
+    probs = judged["probs"]
     suspects = find_suspects(labels, probs, dataset.classes)
     correct = (suspects["suggested"] == suspects["label"]).set_axis(labels.index)
     slices = count_slices(labels, dataset.metadata, correct, params.slice_columns, params.share_min)
-    found, _ = run_checks({"suspects": suspects, "slices": slices}, only_with=frozenset({"suspects", "slices"}))
+    errors = estimate_errors(labels, probs, dataset.classes)
+    spread = pd.DataFrame({"label": dataset.classes, "spread": judged["spread"]})
+    inputs = {
+        "images": dataset.images,
+        "split": split,
+        "suspects": suspects,
+        "slices": slices,
+        "label_errors": errors,
+        "spread": spread.assign(n=spread["label"].map(labels.value_counts()).fillna(0).astype(int)),
+        "curation": params,
+    }
+    found, _ = run_checks(inputs, only_with=BY_CURATE)
     everything = concat([findings, found])
     queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max)
     summary = {
         "images_judged": len(labels),
         "label_issues": int(suspects["is_issue"].sum()),
+        "estimated_label_errors": errors,
         "out_of_fold_accuracy": float(correct.mean()),
         "folds": params.folds,
         "queue": {str(kind): int(n) for kind, n in queue["kind"].value_counts().items()},
@@ -78,14 +92,14 @@ def _judge(
     train: TrainParams,
     cache: Path,
     tick: Callable[[int], None] | None,
-) -> NDArray[np.float32]:
-    """Out-of-fold probabilities `(n, k)` of the images of `labels`, from the cache or by cross-fitting."""
+) -> dict[str, NDArray[Any]]:
+    """What CrossFit holds of the images of `labels`, by name, from the cache or by cross-fitting."""
     groups = split.set_index("path")["group"].reindex(labels.index)
     content = dataset.images.set_index("path")["sha256"].reindex(labels.index)
     rows = pd.DataFrame({"label": labels, "group": groups, "sha256": content}).to_csv()
     settings = (dataset.classes, params.folds, params.epochs, params.seed, dataclasses.astuple(train))
 
-    def compute() -> NDArray[np.float32]:
+    def compute() -> dict[str, NDArray[Any]]:
         """Cross-fit, for want of a kept result."""
         from datatools.learn.device import choose_device
 
@@ -98,7 +112,8 @@ def _judge(
         pixels = load_pixels(root, paths, train.image_size_px, sha256=dataset.sha256(paths), cache=cache)
         examples = Examples(pixels, codes)
         known = groups.to_numpy(dtype=object)
-        return cross_fit(examples, known, len(dataset.classes), train, params.folds, params.epochs, params.seed, tick)
+        fold_by = (params.folds, params.epochs, params.seed, tick)
+        return cross_fit(examples, known, len(dataset.classes), train, *fold_by)._asdict()
 
     return load_or_compute(
         cache, (rows, settings, hash_sources("learn"), package_versions(("torch", "torchvision"))), compute

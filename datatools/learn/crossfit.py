@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,21 @@ from datatools.errors import DatatoolsError
 from datatools.learn.device import choose_device
 from datatools.learn.fitting import Learner, infer, reproducible, to_probs
 from datatools.learn.pixels import Examples, Pixels, check_images, compute_scale
+from datatools.learn.spread import average_spread, measure_spread
 from datatools.params import TrainParams
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class CrossFit(NamedTuple):
+    """What models say of images that they never saw.
+
+    `probs` float32 (n, n_classes), rows in the order of the examples. `spread` float64 (n_classes,): how far each class
+    spreads in the models' embeddings (learn/spread.py), 1 for the median class, mean over the folds.
+    """
+
+    probs: NDArray[np.float32]
+    spread: NDArray[np.float64]
 
 
 def cross_fit(
@@ -29,8 +42,8 @@ def cross_fit(
     epochs: int,
     seed: int,
     tick: Callable[[int], None] | None = None,
-) -> NDArray[np.float32]:
-    """Return out-of-fold class probabilities, float32 (n, n_classes), rows in the order of `examples`.
+) -> CrossFit:
+    """Return out-of-fold class probabilities and the spread of the classes.
 
     `groups` (n,) keeps images together; a null stands alone. Each fold's model learns `epochs` passes over the other
     folds and is never stopped by the fold it will judge. Model, batch size, rates and device are those of `params`;
@@ -47,6 +60,8 @@ def cross_fit(
     device = choose_device(params.device, params.precision)
     pixels = Pixels(examples.images, compute_scale(examples.images), device)
     labels, probs = torch.tensor(examples.labels), np.zeros((len(examples), n_classes), dtype=np.float32)
+    spreads = np.zeros((len(plan), n_classes))
+    counts = np.zeros((len(plan), n_classes), dtype=np.int64)
     for number, (learn, judge) in enumerate(plan):
         with reproducible(seed + number, device):
             learner = Learner(pixels, labels, torch.tensor(learn), n_classes, params, epochs, seed + number)
@@ -54,8 +69,11 @@ def cross_fit(
                 learner.run_epoch()
                 if tick is not None:
                     tick(1)
-            probs[judge] = to_probs(infer(learner.model, pixels, torch.tensor(judge))[0])
-    return probs
+            logits, embeddings = infer(learner.model, pixels, torch.tensor(judge))
+            probs[judge] = to_probs(logits)
+            spreads[number] = measure_spread(embeddings.float().numpy(), examples.labels[judge], n_classes)
+            counts[number] = np.bincount(examples.labels[judge], minlength=n_classes)
+    return CrossFit(probs, average_spread(spreads, counts))
 
 
 def plan_folds(labels: NDArray[np.int64], groups: NDArray[np.object_], folds: int, seed: int) -> list[Fold]:

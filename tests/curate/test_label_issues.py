@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datatools.curate.label_issues import find_suspects
+from datatools.curate.label_issues import estimate_errors, find_suspects
 from datatools.errors import MissingExtraError
 
 CLASSES = ("a", "b", "c")
@@ -98,3 +98,33 @@ def test_without_cleanlab_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     with pytest.raises(MissingExtraError, match=r"^curate: needs the package cleanlab, .*'\.\[curate\]'"):
         find_suspects(labels_of("ab"), sure_of("ab"), CLASSES)
+
+
+def noisy(rate: float, n: int = 3000, seed: int = 0) -> tuple[pd.Series, np.ndarray]:
+    """Labels of which a share is wrong, and the probabilities of a model that is right and rather sure."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, 3, n)
+    given = np.where(rng.random(n) < rate, (true + rng.integers(1, 3, n)) % 3, true)
+    probs = np.full((n, 3), 0.05) + rng.uniform(0, 0.02, (n, 3))
+    probs[np.arange(n), true] = 0.9
+    return pd.Series(np.array(["a", "b", "c"])[given]), (probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.05, 0.3])
+def test_the_estimated_rate_of_errors_is_near_the_true_one(rate):
+    found = estimate_errors(*noisy(rate), ["a", "b", "c"])
+    assert found["n"] == 3000
+    assert found["rate"] == pytest.approx(rate, abs=0.015)
+    assert 0 <= found["low"] <= found["rate"] <= found["high"] <= 1
+    assert found["low"] - 0.01 <= rate <= found["high"] + 0.01
+
+
+def test_the_interval_narrows_with_more_labels():
+    few, many = (estimate_errors(*noisy(0.1, n), ["a", "b", "c"]) for n in (300, 3000))
+    assert few["high"] - few["low"] > 2 * (many["high"] - many["low"])
+
+
+def test_one_class_alone_has_no_errors_to_estimate():
+    _, probs = noisy(0.1, 10)
+    one = pd.Series(["a"] * 10)
+    assert estimate_errors(one, probs, ["a", "b", "c"]) == {"n": 10, "rate": 0.0, "low": 0.0, "high": 0.0}

@@ -56,7 +56,7 @@ def test_a_wrong_label_gets_a_low_probability(params):
     examples = make_examples(90)
     labels = examples.labels.copy()
     labels[4] = 2  # truly 1
-    probs = cross_fit(dataclasses.replace(examples, labels=labels), group_of(90, 3), 3, params, 3, 4, seed=0)
+    probs = cross_fit(dataclasses.replace(examples, labels=labels), group_of(90, 3), 3, params, 3, 4, seed=0).probs
     assert probs.shape == (90, 3) and probs.dtype == np.float32
     np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-6)
     own = probs[np.arange(90), labels]
@@ -67,7 +67,9 @@ def test_a_wrong_label_gets_a_low_probability(params):
 def test_same_bits_twice_and_a_tick_an_epoch(params):
     examples, ticks = make_examples(24), []
     runs = [cross_fit(examples, group_of(24, 2), 3, params, 2, 2, 0, ticks.append) for _ in range(2)]
-    np.testing.assert_array_equal(*runs)
+    np.testing.assert_array_equal(runs[0].probs, runs[1].probs)
+    np.testing.assert_array_equal(runs[0].spread, runs[1].spread)
+    assert np.isfinite(runs[0].spread).all()
     assert ticks == [1] * 8
 
 
@@ -75,8 +77,9 @@ def test_a_class_with_one_image_is_no_crash(params):
     examples = make_examples(13)
     labels = examples.labels.copy()
     labels[0] = 3
-    probs = cross_fit(dataclasses.replace(examples, labels=labels), group_of(13, 1), 5, params, 3, 1, seed=0)
+    probs, spread = cross_fit(dataclasses.replace(examples, labels=labels), group_of(13, 1), 5, params, 3, 1, seed=0)
     assert probs.shape == (13, 5)
+    assert spread.shape == (5,)
     assert np.isfinite(probs).all()
 
 
