@@ -8,7 +8,8 @@ from datatools.dataset import Dataset, label_id
 from datatools.schema import QUEUE
 
 KINDS = ("label", "disagreement", "duplicate", "rare")
-DUPLICATES = ("DUP001", "DUP002")
+DUPLICATES = ("DUP001", "DUP002", "DUP003")
+DISAGREEMENTS = ("AGR003", "AGR005")  # on the image's label, on an object in it
 N_RARE = 25  # per rare slice
 
 
@@ -58,7 +59,7 @@ def _kinds(judged: pd.DataFrame, findings: pd.DataFrame, dataset: Dataset, slice
     wrong = judged.index[judged["is_issue"] | (judged["suggested"] != judged["label"])]
     paths = {
         "label": wrong,
-        "disagreement": findings.loc[findings["code"] == "AGR003", "path"],
+        "disagreement": findings.loc[findings["code"].isin(DISAGREEMENTS), "path"],
         "duplicate": findings.loc[findings["code"].isin(DUPLICATES), "path"],
         "rare": _rare_paths(judged, dataset, slices),
     }
