@@ -28,7 +28,7 @@ import pandas as pd
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content
 from datatools.formats.registry import merge_contents
-from datatools.packed import FOLDER, VERSION, among, list_batches, load_facts, load_packed, merge_packed, number_of
+from datatools.packed import FOLDER, VERSION, among, join_packed, list_batches, load_facts, load_packed, number_of
 from datatools.schema import ANNOTATIONS, PACKED, RECORDS, REJECTED, Table
 from datatools.shards import Member
 from datatools.store import load_table, save_json, save_table
@@ -62,7 +62,7 @@ class Merged:
     @property
     def paths(self) -> frozenset[str]:
         """Paths of the images."""
-        return frozenset(self.images["path"])
+        return frozenset(self.images["path"].tolist())
 
 
 def load_batch(folder: Path) -> Batch:
@@ -84,8 +84,8 @@ def merge_batches(root: Path) -> Merged:
     records: list[Rows] = []
     annotations: list[Rows] = []
     last: dict[str, Content] = {}
-    for folder in list_batches(root):
-        batch = load_batch(folder)
+    batches = [load_batch(folder) for folder in list_batches(root)]
+    for batch in batches:
         records = _over(records, batch.source, batch.content.records, "path", batch.removed_records)
         annotations = _over(annotations, batch.source, batch.content.annotations, "annotation_id", batch.removed_ids)
         last[batch.source] = batch.content
@@ -97,13 +97,13 @@ def merge_batches(root: Path) -> Merged:
         )
         for name, content in last.items()
     }
-    packed = merge_packed(root)
+    packed = join_packed((batch.source, batch.images, batch.removed_paths) for batch in batches)
     return Merged(
         packed.drop(columns="source"),
         _merge_content(records, annotations, said),
         said,
-        {key: who for who, rows in annotations for key in rows["annotation_id"]},
-        dict(zip(packed["path"], packed["source"], strict=True)),
+        {key: who for who, rows in annotations for key in rows["annotation_id"].tolist()},
+        dict(zip(packed["path"].tolist(), packed["source"].tolist(), strict=True)),
     )
 
 

@@ -96,7 +96,7 @@ def _new_files(
     source: Source, into: str, before: Merged, name: str, unread: list[Row], tick: Tick | None
 ) -> Iterator[tuple[str, bytes]]:
     """Images that are not there yet, or are there with other bytes."""
-    known = dict(zip(before.images["path"], before.images["sha256"], strict=True))
+    known = dict(zip(before.images["path"].tolist(), before.images["sha256"].tolist(), strict=True))
     for path in source.images:
         own = path[len(into) + 1 :] if into else path
         try:
@@ -147,8 +147,8 @@ def _new_batch(
         changes,
         images,
         removed_paths=_gone(source, before, name) if mirror else (),
-        removed_records=tuple(sorted(set(old.records["path"]).difference(paths))) if mirror else (),
-        removed_ids=tuple(sorted(gone["annotation_id"])),
+        removed_records=tuple(sorted(set(old.records["path"].tolist()).difference(paths))) if mirror else (),
+        removed_ids=tuple(sorted(gone["annotation_id"].tolist())),
     )
 
 
@@ -160,10 +160,10 @@ def _with_own_ids(content: Content, before: Merged, name: str) -> Content:
     if not set(before.said) - {name}:
         return content
     rows = content.annotations
-    given, owner = set(rows["annotation_id"]), before.source_of
+    given, owner = set(rows["annotation_id"].tolist()), before.source_of
     ids: list[str] = []
     annotators: list[Any] = []
-    for key, path, kind, annotator in zip(*(rows[column] for column in OF_AN_ID), strict=True):
+    for key, path, kind, annotator in zip(*(rows[column].tolist() for column in OF_AN_ID), strict=True):
         rater = f"{name}:{annotator}" if kind == "label" and isinstance(annotator, str) else annotator
         other = (
             label_id(path, rater) if rater is not annotator and key == label_id(path, annotator) else f"{name}:{key}"

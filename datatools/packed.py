@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class PackedImages:
 
     def __init__(self, root: Path, images: pd.DataFrame) -> None:
         self._readers = {batch: ShardReader(root / FOLDER / batch) for batch in images["batch"].unique()}
-        columns = (images[name] for name in ("path", "batch", "sha256", "n_bytes", "shard", "block", "offset"))
+        names = ("path", "batch", "sha256", "n_bytes", "shard", "block", "offset")
+        columns = (images[name].tolist() for name in names)  # a list: pandas is slow at giving texts one by one
         self._members = {
             path: (batch, Member(path, sha256, n_bytes, shard, block, offset))
             for path, batch, sha256, n_bytes, shard, block, offset in zip(*columns, strict=True)
@@ -110,10 +111,10 @@ def _is_whole(facts: dict[str, Any]) -> bool:
 def _check(file: Path, images: pd.DataFrame) -> None:
     """Raise DatatoolsError unless each row names a file below a data root once, and a place in a shard of its folder."""
     for name, form in {"shard": SHARD, "sha256": SHA256, "path": INSIDE}.items():
-        for value in images[name].unique():
+        for value in images[name].unique().tolist():
             if not isinstance(value, str) or not form.fullmatch(value):
                 raise DatatoolsError(f"{file}: expected {name}s of a batch. Got {value!r}: pull again.")
-    for place in zip(images["n_bytes"], images["block"], images["offset"], strict=True):
+    for place in zip(*(images[name].tolist() for name in ("n_bytes", "block", "offset")), strict=True):
         if not is_place(*place):
             raise DatatoolsError(f"{file}: expected places in shards. Got {place}: pull again.")
     if (twice := images["path"].duplicated()).any():
@@ -123,13 +124,21 @@ def _check(file: Path, images: pd.DataFrame) -> None:
 
 
 def merge_packed(root: Path) -> pd.DataFrame:
-    """The images of all batches below `root`, sorted by path: PACKED, `batch` and `source`. A later batch has the word."""
+    """The images of all batches below `root`, sorted by path: PACKED, `batch` and `source`."""
+    folders = list_batches(root)
+    facts = [load_facts(folder) for folder in folders]
+    return join_packed(
+        (f["source"], load_packed(folder), f["removed"]["paths"]) for f, folder in zip(facts, folders, strict=True)
+    )
+
+
+def join_packed(batches: Iterable[tuple[str, pd.DataFrame, Collection[str]]]) -> pd.DataFrame:
+    """Source, images and removed paths of each batch as one table, as merge_packed gives it. A later batch has the word."""
     tables: list[pd.DataFrame] = []
-    for folder in list_batches(root):
-        facts, images = load_facts(folder), load_packed(folder)
-        gone = set(images["path"]).union(facts["removed"]["paths"])
+    for source, images, removed in batches:
+        gone = set(images["path"].tolist()).union(removed)
         tables = [table[~among(table["path"], gone)] for table in tables] if gone else tables
-        tables.append(images.assign(source=pd.Series(facts["source"], index=images.index, dtype="string")))
+        tables.append(images.assign(source=pd.Series(source, index=images.index, dtype="string")))
     full = [table for table in tables if len(table)]
     if not full:
         return PACKED.empty().assign(batch=pd.Series(dtype="string"), source=pd.Series(dtype="string"))
