@@ -114,7 +114,7 @@ class Format:
 
 def dump_attributes(attributes: Mapping[str, Any]) -> str:
     """JSON text for an `attributes` column: keys sorted, no spaces."""
-    return _ENCODE(attributes)
+    return _ENCODE(attributes) if attributes else "{}"
 
 
 def load_attributes(text: Any) -> dict[str, Any]:
