@@ -65,6 +65,7 @@ IMAGES = Table(
         "entropy_bits": "float64",  # of the distribution of values; low: it shows little
         "sharpness": "float64",  # grey levels: standard deviation of the edges; low: blurred
         "grey_histogram_std": "float64",  # pixels: standard deviation of the 256 grey-level counts
+        "edge_step": "float64",  # 0.25 blurred .. 1 sharp: how much of a step over 4 pixels is taken within one
         "phash": "string",  # 256-bit perceptual hash, 64 hex digits
         "duplicate_of": "string",  # smallest path of its near-duplicate cluster; itself where it is alone
         "declared_width_px": "Int64",  # what the annotation file says; null where it says nothing

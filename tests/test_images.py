@@ -28,6 +28,7 @@ from datatools import images
 from datatools.images import (
     RGB,
     ImageFacts,
+    TruncatedImageError,
     UnreadableImageError,
     compute_facts,
     compute_facts_of,
@@ -172,7 +173,7 @@ def test_32_bit_pixels_are_refused_and_not_clipped(dtype: type):
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "not one of BMP, JPEG, PNG, TIFF, WEBP"),
+        (b"", "it has only 0 bytes"),
         (b"hello\n", "not one of BMP, JPEG, PNG, TIFF, WEBP"),
         (encode(Image.new("RGB", (4, 4)), "GIF"), "not one of BMP, JPEG, PNG, TIFF, WEBP"),
         (make_png(width_px=60)[:-200], "truncated"),
@@ -443,8 +444,8 @@ def test_facts_of_many_are_the_facts_of_each_and_errors_stand_in_their_place():
     datas = [encode(from_array(photo(n, n + 5, n)), kind) for n in (9, 40, 70, 230) for kind in ("PNG", "JPEG")]
     datas[2:2] = [b"", make_png()[:40]]
     found = compute_facts_of(iter(datas))
-    assert [type(item) for item in found] == [ImageFacts] * 2 + [UnreadableImageError] * 2 + [ImageFacts] * 6
-    assert str(found[2]) == "not one of BMP, JPEG, PNG, TIFF, WEBP"
+    assert [type(item) for item in found] == [ImageFacts] * 2 + [TruncatedImageError] * 2 + [ImageFacts] * 6
+    assert str(found[2]) == "it has only 0 bytes"
     assert [item for item in found if isinstance(item, ImageFacts)] == [compute_facts(d) for d in datas[:2] + datas[4:]]
     assert compute_facts_of([]) == []
 
