@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from datatools.agreement.consensus import vote
+from datatools.agreement.consensus import decide
 from datatools.batches import merge_batches
 from datatools.cache import KeptValues
 from datatools.dataset import Dataset, label_id, pivot_ratings
@@ -80,7 +80,7 @@ def ingest(
     facts, unreadable = _collect_facts(open_raw(root), brought.paths, workers, tick, cache)
     with_image = among(content.annotations["path"], facts)
     kept, orphans = content.annotations[with_image], content.annotations[~with_image]
-    consensus = _consensus_rows(kept)
+    consensus = _consensus_rows(kept, params.consensus)
     said = _concat(kept, consensus)
     applied = apply_fixes(said, records, broken, set(facts))
     deleted = said[said["annotation_id"].isin(list(applied.deleted))]
@@ -90,7 +90,7 @@ def ingest(
         [
             content.rejected,
             REJECTED.conform(
-                [*map(_orphan, orphans.to_dict("records")), *no_images, *_deleted_rows(deleted, applied.deleted)]
+                [*_orphan_rows(orphans, brought.paths), *no_images, *_deleted_rows(deleted, applied.deleted)]
             ),
             _without_file(brought),
         ]
@@ -172,8 +172,8 @@ def _collect_facts(
             tick(len(chunk))
     if kept:
         kept.add(new)
-    unreadable = [refuse(path, "IMG001", value) for path in paths if isinstance(value := found[path], str)]
-    return {path: found[path] for path in paths if not isinstance(found[path], str)}, unreadable
+    unreadable = [refuse(path, **value) for path in paths if isinstance(value := found[path], dict)]
+    return {path: found[path] for path in paths if not isinstance(found[path], dict)}, unreadable
 
 
 def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> list[tuple[str, Any]]:
@@ -185,7 +185,7 @@ def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> 
             try:
                 data = raw.read(path)
             except UnreadableFileError as error:
-                read.append(("", str(error)))
+                read.append(("", {"reason": UnreadableImageError.code, "message": str(error)}))
                 continue
             sha256 = hashlib.sha256(data).hexdigest()
             read.append((sha256, None if sha256 in known else ...))
@@ -196,8 +196,10 @@ def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> 
     return [(sha256, _to_value(next(facts)) if value is ... else value) for sha256, value in read]
 
 
-def _to_value(facts: ImageFacts | UnreadableImageError) -> list[Any] | str:
-    return str(facts) if isinstance(facts, UnreadableImageError) else [getattr(facts, name) for name in FACTS]
+def _to_value(facts: ImageFacts | UnreadableImageError) -> list[Any] | dict[str, str]:
+    if isinstance(facts, UnreadableImageError):
+        return {"reason": facts.code, "message": str(facts)}
+    return [getattr(facts, name) for name in FACTS]
 
 
 def _check_group_column(root: Path, records: pd.DataFrame, column: str) -> None:
@@ -219,10 +221,13 @@ def _concat(kept: pd.DataFrame, consensus: list[Row]) -> pd.DataFrame:
     return ANNOTATIONS.conform(pd.concat([kept, ANNOTATIONS.conform(consensus)]) if consensus else kept)
 
 
-def _orphan(row: Mapping[Any, Any]) -> Row:
-    names = ("source", "path", "annotation_id")
-    why = {"reason": "no_image", "message": "its image is missing or was left out"}
-    return {**{name: row[name] for name in names}, **why}
+def _orphan_rows(orphans: pd.DataFrame, paths: Sequence[str]) -> list[Row]:
+    """Annotations whose image is not in the data set: it is not there at all, or is there and cannot be read."""
+    left_out = {"reason": "no_image", "message": "its image was left out"}
+    missing = {"reason": "LBL005", "message": "there is no such image file"}
+    is_there = among(orphans["path"], frozenset(paths))
+    rows = orphans[["source", "path", "annotation_id"]].to_dict("records")
+    return [{**row, **(left_out if known else missing)} for row, known in zip(rows, is_there, strict=True)]
 
 
 def _deleted_rows(rows: pd.DataFrame, why: Mapping[str, str]) -> list[Row]:
@@ -237,14 +242,14 @@ def _without_file(brought: Brought) -> pd.DataFrame:
     """What annotation files say of images that are not there."""
     records = brought.content.records
     listed = records.loc[~among(records["path"], frozenset(brought.paths)), ["source", "path"]]
-    return listed.assign(reason="no_image", message="it is listed here, but there is no such image file")
+    return listed.assign(reason="LBL005", message="it is listed here, but there is no such image file")
 
 
-def _consensus_rows(annotations: pd.DataFrame) -> list[Row]:
-    """The one label of each image: a majority vote; where nobody labels whole images, what its objects say."""
+def _consensus_rows(annotations: pd.DataFrame, rule: str) -> list[Row]:
+    """The one label of each image: the annotators' consensus; where nobody labels whole images, what its objects say."""
     labels = annotations[annotations["kind"] == "label"]
     if len(labels):
-        decided, source = vote(pivot_ratings(labels)), "vote"
+        decided, source = decide(pivot_ratings(labels), rule), "vote"
     else:
         decided, source = label_by_objects(annotations), "objects"
     common = {"kind": "label", "annotator": CONSENSUS, "source": source, "attributes": "{}"}

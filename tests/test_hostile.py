@@ -108,7 +108,8 @@ def test_nothing_outside_is_read_or_changed(tmp_path: Path):
 @pytest.mark.parametrize("name", ANNOTATIONS)
 def test_hostile_annotations_are_content_or_rows(tmp_path: Path, name: str):
     content, _ = load_content(open_tree(lay_out(tmp_path, ANNOTATIONS[name])))
-    assert set(content.rejected["reason"]) <= {"broken_file", "broken_row", "repeated_row", "repeated_id", "no_image"}
+    codes = {"BOX004", "MSK008", "MSK009", "LBL001", "LBL005", "LBL006"}
+    assert set(content.rejected["reason"]) <= {"broken_file", "broken_row", "repeated_row", "repeated_id", *codes}
     assert content.rejected["message"].str.strip().str.len().gt(0).all()
     assert not content.rejected["message"].str.contains("\n").any()
     boxes = content.annotations[["x0_px", "y0_px", "x1_px", "y1_px"]].to_numpy(dtype=float)

@@ -61,9 +61,9 @@ def test_a_row_of_images_tells_size_content_and_source(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "reason", "message"),
     [
-        ("cut.png", make_png(3)[:150], "IMG001", "truncated"),
+        ("cut.png", make_png(3)[:150], "IMG004", "truncated"),
         ("text.png", b"hello", "IMG001", "not one of BMP, JPEG, PNG, TIFF, WEBP"),
-        ("empty.jpg", b"", "IMG001", "not one of BMP"),
+        ("empty.jpg", b"", "IMG004", "it has only 0 bytes"),
         ("notes.txt", b"hello", "not_an_image", "neither an image nor an annotation file"),
         ("x/annotations.json", b"{}", "not_an_image", "neither an image nor an annotation file"),
         ("labels/anna.txt", b"path,label", "not_an_image", "neither an image nor an annotation file"),
@@ -175,9 +175,12 @@ def test_rows_without_an_image_are_rejected(tmp_path: Path):
         "annotations.json": coco_text(make_object(), images=[{"id": 1, "file_name": "lost.png"}]),
     }
     result = take_in(two_images(tmp_path, files))
-    rows = result.rejected[result.rejected["reason"] == "no_image"].dropna(subset=["annotation_id"])
-    assert list(rows["annotation_id"]) == ["coco/1", "label/cut.png@anna", "label/gone.png@anna"]
-    assert set(rows["message"]) == {"its image is missing or was left out"}
+    rows = result.rejected.dropna(subset=["annotation_id"])
+    assert rows[["annotation_id", "reason", "message"]].to_numpy().tolist() == [
+        ["coco/1", "LBL005", "there is no such image file"],
+        ["label/cut.png@anna", "no_image", "its image was left out"],
+        ["label/gone.png@anna", "LBL005", "there is no such image file"],
+    ]
     assert list(result.dataset.annotations["annotation_id"]) == ["label/a.png", "label/a.png@anna"]
 
 
@@ -187,7 +190,7 @@ def test_a_row_whose_path_is_its_own_table_is_a_row_and_not_a_file(tmp_path: Pat
         "annotations.json": coco_text(make_object(), images=[{"id": 1, "file_name": "annotations.json"}]),
     }
     result = take_in(two_images(tmp_path, files))
-    assert list(result.rejected["reason"]) == ["no_image"] * 3  # the label, the box and the listed image
+    assert list(result.rejected["reason"]) == ["LBL005"] * 3  # the label, the box and the listed image
 
 
 def test_sizes_and_source_come_from_coco(tmp_path: Path):
@@ -291,7 +294,7 @@ def test_the_sample_is_taken_in_whole(sample: SampleFolder, ingested: Ingested):
     key = pd.read_csv(sample.key)
     truncated = sorted(key.loc[key["fault"] == "truncated", "path"])
     gone = ingested.rejected
-    assert sorted(gone.loc[gone["reason"] == "IMG001", "path"]) == truncated
+    assert sorted(gone.loc[gone["reason"] == "IMG004", "path"]) == truncated
     counts = ingested.dataset.facts["counts"]
     assert counts["files"] == sample.n_images == counts["images"] + len(truncated)
     n_documents = len(json.loads((sample.root / "annotations.json").read_text())["annotations"])
@@ -379,7 +382,7 @@ def test_rows_of_files_that_are_not_there_are_rejected(tmp_path: Path):
     }
     result = take_in(lay_out(tmp_path, files))
     rows = result.rejected[["source", "path", "reason"]].to_numpy().tolist()
-    assert rows == [["annotations.json", "gone.png", "no_image"], ["metadata.csv", "lost.png", "no_image"]]
+    assert rows == [["annotations.json", "gone.png", "LBL005"], ["metadata.csv", "lost.png", "LBL005"]]
 
 
 def test_half_a_character_in_coco_is_an_error(tmp_path: Path):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from datatools.dataset import label_id
 from datatools.formats.base import Content, Loss, dump_attributes, is_number, load_attributes
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import BrokenBoxError, BrokenRowError, dump_row_attributes, mask_error
 from datatools.masks import MAX_PIXELS, MaskError, Rle, dump_mask, parse_mask
 from datatools.schema import ANNOTATIONS, BOX, KINDS
 
@@ -67,15 +67,15 @@ def unpack_row(value: Any) -> Row:
         if not isinstance(value.get(name), str | None):
             raise BrokenRowError(f"{name} must be text, got {value[name]!r}")
     if not all(value.get(name) is None or is_number(value[name]) for name in BOX):
-        raise BrokenRowError("a box must be finite numbers")
+        raise BrokenBoxError("a box must be finite numbers")
     if not isinstance(value.get("attributes", {}), dict):
         raise BrokenRowError("attributes must be an object")
     try:
         parse_mask(value.get("mask") or "[]")
     except MaskError as error:
-        raise BrokenRowError(str(error)) from error
+        raise mask_error(value["mask"], error) from error
     row = {name: value.get(name) for name in ("annotation_id", "kind", "label", "annotator", "mask", *BOX)}
-    return {**row, "attributes": dump_attributes(value.get("attributes", {}))}
+    return {**row, "attributes": dump_row_attributes(value.get("attributes", {}))}
 
 
 def pack_record(record: Row) -> Row:
@@ -112,7 +112,7 @@ def own_of(value: Any) -> Row:
         raise BrokenRowError(f"{OWN}: id and annotator must be text")
     box, size = value.get("box"), value.get("size")
     if box is not None and not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
-        raise BrokenRowError(f"{OWN}: box must be four finite numbers")
+        raise BrokenBoxError(f"{OWN}: box must be four finite numbers")
     if size is not None and not (isinstance(size, list) and len(size) == 2 and all(map(is_size, size))):
         raise BrokenRowError(f"{OWN}: size must be [height, width]")
     if not isinstance(value.get("attributes", {}), dict) or not isinstance(value.get("ring"), int | None):

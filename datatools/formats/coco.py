@@ -33,9 +33,10 @@ with objects gets an empty `bbox` and `iscrowd` 1, which they leave out of accou
 object `datatools` (of the file, an image or an annotation), which other programs pass over: with it everything is read
 back exactly as it was. Not held: numbers that are not finite, a mask that is none, an annotation of no image.
 
-**What is not read.** `segments_info` of panoptic files, whose masks are in PNG files: each is a rejected row, and its
-PNG file is no image of the data set. A list of detection results, which does not say what images it is about. Files
-with one `image` each, as of Segment Anything.
+**What is not read.** An annotation with NaN or Infinity, which Python writes into JSON though JSON has no such number:
+it is a rejected row; elsewhere in the file it is a rejected file. `segments_info` of panoptic files, whose masks are in
+PNG files: each is a rejected row, and its PNG file is no image of the data set. A list of detection results, which does
+not say what images it is about. Files with one `image` each, as of Segment Anything.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def load_coco(tree: Tree, files: Sequence[str]) -> Content:
     reader = CocoReader(ImageIndex(tree.sizes), files)
     for path in files:
         try:
-            reader.add(path, parse_json(tree.read(path)))
+            reader.add(path, parse_json(tree.read(path), allow_nan=True))
         except (BrokenFileError, UnreadableFileError) as error:
             reader.reject(path, "broken_file", str(error))
     return reader.to_content()

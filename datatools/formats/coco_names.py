@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ def default_categories(names: Iterable[str]) -> list[Row]:
 
 def is_scalar(value: Any) -> bool:
     """Whether this can be an id or a name."""
-    return isinstance(value, (str, int, float))
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def has_scalars(item: Any, *names: str) -> bool:

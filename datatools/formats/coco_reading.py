@@ -28,26 +28,21 @@ from datatools.formats.coco_names import (
     short,
     subset_of,
 )
+from datatools.formats.documents import has_nan
 from datatools.formats.locate import ImageIndex, clean_path
+from datatools.formats.rows import NOT_JSON, BrokenBoxError, BrokenRleError, BrokenRowError, NoImageError, mask_error
 from datatools.masks import MaskError, are_finite, dump_mask, parse_mask, parse_rle
 from datatools.schema import ANNOTATIONS, KINDS, RECORDS, REJECTED
 
 IMAGE_FOLDERS = ("images", "JPEGImages", "data", "img", "imgs")
-NOT_JSON = "it has a value that JSON does not allow"
 Corners = tuple[float | None, float | None, float | None, float | None]
 
 
-class _BadRowError(Exception):
-    """One annotation or image that cannot become a row; the text says why."""
-
-    reason = "broken_row"
-
-
-class _RepeatedIdError(_BadRowError):
+class _RepeatedIdError(BrokenRowError):
     reason = "repeated_id"
 
 
-class _PanopticError(_BadRowError):
+class _PanopticError(BrokenRowError):
     pass
 
 
@@ -67,9 +62,18 @@ class CocoReader:
         self._kept: dict[str, Row] = {}
         self._extras: dict[str, Any] = {}
 
-    def reject(self, source: str, reason: str, message: str, row: int | None = None, path: str | None = None) -> None:
+    def reject(
+        self,
+        source: str,
+        reason: str,
+        message: str,
+        row: int | None = None,
+        path: str | None = None,
+        annotation_id: str | None = None,
+    ) -> None:
         """Put down a file or row that is not taken in."""
-        self._rejected.append({"source": source, "row": row, "path": path, "reason": reason, "message": message[:300]})
+        where = {"source": source, "row": row, "path": path, "annotation_id": annotation_id}
+        self._rejected.append({**where, "reason": reason, "message": message[:300]})
 
     def add(self, source: str, document: Any) -> None:
         """Take in one document; one that is no COCO document at all is rejected."""
@@ -87,9 +91,11 @@ class CocoReader:
             except _PanopticError as error:
                 self._files.update(self._segment_files(source, item))
                 self.reject(source, error.reason, str(error), number)
-            except _BadRowError as error:
+            except BrokenRowError as error:
                 path = file.images.get(item["image_id"]) if has_scalars(item, "image_id") else None
-                self.reject(source, error.reason, str(error), number, path)
+                native = f"{file.prefix}{item['id']}" if has_scalars(item, "id") else None
+                known = native is None or isinstance(error, _RepeatedIdError) or native in self._seen
+                self.reject(source, error.reason, str(error), number, path, None if known else native)
         if isinstance(own.get("classes"), list) and self._own_classes is None:
             self._own_classes = [name for name in own["classes"] if isinstance(name, str)]
         if isinstance(own.get("extras"), dict):
@@ -130,15 +136,15 @@ class CocoReader:
             path = None
             try:
                 if not has_scalars(item, "file_name"):
-                    raise _BadRowError("it needs a file_name")
+                    raise BrokenRowError("it needs a file_name")
                 path = self._locate(file, item, folders)
                 if has_scalars(item, "id"):
                     paths.setdefault(item["id"], set()).add(path)
                 if _own(item).get("record") is not False:
                     self._add_record(file, path, item, new_ids)
                 if not has_scalars(item, "id"):
-                    raise _BadRowError("it has no id that an annotation could name")
-            except _BadRowError as error:
+                    raise BrokenRowError("it has no id that an annotation could name")
+            except BrokenRowError as error:
                 self.reject(file.source, error.reason, f"images[{number}]: {error}", path=path)
         file.images = {key: found.pop() for key, found in paths.items() if len(found) == 1}
 
@@ -178,7 +184,7 @@ class CocoReader:
         }
         first = self._records.setdefault(path, record)
         if first is not record and (different := _merge_record(first, record)):
-            raise _BadRowError(f"{path} is there before with another {', '.join(different)}; the first one stays")
+            raise BrokenRowError(f"{path} is there before with another {', '.join(different)}; the first one stays")
 
     def _to_row(self, file: CocoFile, item: Any) -> tuple[Any, ...]:
         """Values in the order of the columns of ANNOTATIONS."""
@@ -221,9 +227,9 @@ def read_mask(value: Any) -> str | None:
             parse_rle(value)
             return dump_mask({"size": value["size"], **value})
         except (MaskError, TypeError, ValueError) as error:
-            raise _BadRowError(str(error)) from error
+            raise BrokenRleError(str(error)) from error
     if not isinstance(value, list) or not all(map(_is_flat_ring, value)):
-        raise _BadRowError("a segmentation polygon must be an even list of finite numbers")
+        raise BrokenBoxError("a segmentation polygon must be an even list of finite numbers")
     return dump_mask([zip(flat[::2], flat[1::2], strict=True) for flat in value])
 
 
@@ -236,7 +242,8 @@ def _problem_of(document: Any) -> str | None:
     for part in ("images", "annotations", "categories"):
         if not isinstance(document.get(part, [] if part != "images" else None), list):
             return f"expected a COCO object with the list {part!r}"
-    return None
+    rest = {key: value for key, value in document.items() if key not in ("images", "annotations")}
+    return f"not JSON: {NOT_JSON}" if has_nan(rest) else None
 
 
 def _image_folders(file: CocoFile) -> list[str]:
@@ -248,9 +255,9 @@ def _image_of(file: CocoFile, item: Any) -> str:
     if isinstance(item, dict) and "segments_info" in item:
         raise _PanopticError("panoptic segments are masks in PNG files, which are not read: export them as instances")
     if not has_scalars(item, "id", "image_id"):
-        raise _BadRowError("an annotation needs id and image_id")
+        raise BrokenRowError("an annotation needs id and image_id")
     if item["image_id"] not in file.images:
-        raise _BadRowError(f"image_id {short(item['image_id'])} is not in images, or is there twice")
+        raise NoImageError(f"image_id {short(item['image_id'])} is not in images, or is there twice")
     return file.images[item["image_id"]]
 
 
@@ -276,7 +283,7 @@ def _read_corners(own: Mapping[str, Any], bbox: Any) -> Corners:
     if bbox is None or bbox == []:
         return None, None, None, None
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(is_number, bbox)):
-        raise _BadRowError(f"bbox must be four finite numbers, got {short(bbox)}")
+        raise BrokenBoxError(f"bbox must be four finite numbers, got {short(bbox)}")
     x, y, width, height = map(float, bbox)
     return x, y, x + width, y + height
 
@@ -285,7 +292,7 @@ def _read_own_mask(text: Any) -> str:
     try:
         parse_mask(text)
     except (MaskError, TypeError) as error:
-        raise _BadRowError(f"the mask in {OWN!r}: {error}") from error
+        raise mask_error(text, MaskError(f"the mask in {OWN!r}: {error}")) from error
     return str(text)
 
 
@@ -326,4 +333,4 @@ def _to_text(attributes: Row | None) -> str | None:
     try:
         return _dump(attributes)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _BadRowError(NOT_JSON) from error
+        raise BrokenRowError(NOT_JSON) from error

@@ -24,7 +24,7 @@ An attribute is a bool for a checkbox and a number for a number where its text s
 uses the name (`points`, `occluded`), it is in `attributes.attributes`.
 
 Frames that a track marks as outside are rows of `rejected` with the reason `outside`: there is no object in them. So are,
-as `broken_row`, frames without image. Shapes between keyframes are not made up: CVAT writes each frame out. **No
+frames without image (LBL005). Shapes between keyframes are not made up: CVAT writes each frame out. **No
 annotator:** a task's owner and assignee need not be those who drew, so they stay in the meta, and boxes name nobody.
 
 **Writing.** `annotations.xml` with a label specification that CVAT can import. Ids, annotators and what CVAT's attributes

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from datatools.formats.base import dump_attributes, is_number
+from datatools.formats.base import is_number
 from datatools.formats.carried import is_size, own_of, place_mask
 from datatools.formats.cvat_names import (
     CORNERS,
@@ -24,7 +24,7 @@ from datatools.formats.cvat_names import (
     typed_value,
 )
 from datatools.formats.documents import BrokenFileError, parse_json
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import BrokenBoxError, BrokenRleError, BrokenRowError, dump_row_attributes
 from datatools.masks import MAX_PIXELS, dump_mask
 from datatools.schema import ANNOTATIONS, BOX
 
@@ -54,7 +54,7 @@ def read_element(
     row |= {"annotation_id": own.get("id"), "annotator": own.get("annotator")}
     row |= _read_geometry(element, attributes, own, size_hw)
     attributes |= {"attributes": nested} if nested else {}
-    row["attributes"] = dump_attributes(attributes | own.get("attributes", {}))
+    row["attributes"] = dump_row_attributes(attributes | own.get("attributes", {}))
     return row, own.get("ring")
 
 
@@ -112,7 +112,7 @@ def _read_part(part: Element) -> Row:
 def _number(element: Element, name: str, default: str | None = None) -> float:
     text = element.get(name, default)
     if text is None or not NUMBER.fullmatch(text.strip()) or not is_number(float(text)):
-        raise BrokenRowError(f"{name} of a {element.tag} must be a finite number, got {text!r}")
+        raise BrokenBoxError(f"{name} of a {element.tag} must be a finite number, got {text!r}")
     return _exact(text.strip())
 
 
@@ -126,7 +126,7 @@ def _points(element: Element, convert: Callable[[str], float]) -> list[list[floa
     for pair in (element.get("points") or "").split(";"):
         numbers = [text.strip() for text in pair.split(",")]
         if len(numbers) != 2 or not all(NUMBER.fullmatch(text) and is_number(float(text)) for text in numbers):
-            raise BrokenRowError(f"points of a {element.tag} must be x,y;x,y;... in finite numbers, got {pair[:40]!r}")
+            raise BrokenBoxError(f"points of a {element.tag} must be x,y;x,y;... in finite numbers, got {pair[:40]!r}")
         points.append([convert(text) for text in numbers])
     return points
 
@@ -138,17 +138,17 @@ def _read_mask(element: Element, own: Row, size_hw: tuple[Any, Any]) -> str:
     left, top, crop_width, crop_height = (int(_number(element, name)) for name in CROP)
     texts = [text.strip() for text in (element.get("rle") or "").split(",")]
     if not all(text.isdecimal() and text.isascii() and len(text) < 10 for text in texts):
-        raise BrokenRowError("rle of a mask must be whole numbers from 0, separated by commas")
+        raise BrokenRleError("rle of a mask must be whole numbers from 0, separated by commas")
     counts = [int(text) for text in texts]
     if (
         min(crop_width, crop_height) < 1
         or crop_width * crop_height > MAX_PIXELS
         or sum(counts) != crop_width * crop_height
     ):
-        raise BrokenRowError(
+        raise BrokenRleError(
             f"rle of a mask adds up to {sum(counts)}, but width x height is {crop_width} x {crop_height}"
         )
     if left < 0 or top < 0 or left + crop_width > width or top + crop_height > height:
-        raise BrokenRowError(f"the mask hangs over the image of {width} x {height} pixels")
+        raise BrokenRleError(f"the mask hangs over the image of {width} x {height} pixels")
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(crop_height, crop_width)
     return place_mask(pixels, (left, top), (height, width)).to_json()

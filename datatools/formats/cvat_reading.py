@@ -13,7 +13,7 @@ from datatools.formats.carried import GIVEN, choices_label, join_rings, unpack_r
 from datatools.formats.cvat_element_reading import read_element
 from datatools.formats.cvat_names import Types, is_int, to_size
 from datatools.formats.locate import ImageIndex, clean_path
-from datatools.formats.rows import BrokenRowError, broken_row
+from datatools.formats.rows import BrokenRowError, NoImageError, broken_row
 
 Row = dict[str, Any]
 SUBSETS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
@@ -91,8 +91,9 @@ class Reader:
                     path, f"the track {track.get('id')} is outside of frame {frame}: nothing to see", "outside"
                 )
             elif path is None:
+                wanted = f"images/frame_{frame:0>6}.png"
                 self._refuse(
-                    None, f"frame {frame or '?'} of the video is no image here: put it at images/frame_{frame:0>6}.png"
+                    None, NoImageError(f"frame {frame or '?'} of the video is no image here: put it at {wanted}")
                 )
             else:
                 record = {"path": path, "width_px": size_wh[0], "height_px": size_wh[1], "source": self.source}
@@ -108,14 +109,15 @@ class Reader:
                 try:
                     row = unpack_row(item)
                 except BrokenRowError as error:
-                    self._refuse(path, str(error))
+                    self._refuse(path, error)
                     continue
                 self.number += 1
                 self.rows.append({**row, "path": path, "source": self.source})
 
-    def _refuse(self, path: str | None, message: str, reason: str = "broken_row") -> None:
+    def _refuse(self, path: str | None, why: str | BrokenRowError, reason: str = "") -> None:
         self.number += 1
-        self.rejected.append({**broken_row(self.source, self.number, path, message), "reason": reason})
+        row = broken_row(self.source, self.number, path, why)
+        self.rejected.append({**row, "reason": reason or row["reason"]})
 
     def _read_children(self, children: Iterable[Element], path: str, size_hw: Any, shared: Mapping[str, str]) -> None:
         found: list[tuple[Row, int | None]] = []
@@ -125,7 +127,7 @@ class Reader:
             try:
                 row, ring = read_element(child, size_hw, self.types, shared)
             except BrokenRowError as error:
-                self._refuse(path, str(error))
+                self._refuse(path, error)
                 continue
             self.number += 1
             if child.tag == "tag":

@@ -12,8 +12,10 @@ survive, pixel by pixel. Masks have no box, unless one of ours says so.
 
 What is read. One mask row for each value in each file. 0 is background if the list says so (background,
 _background_, black) or there is no list. 255 is void, kept as run lengths in the image's attribute `void`; in a data
-set that has only 0 and 255 it is the one class. A value that is not in the list (the grey edges that JPEG
-leaves) is a rejected row with file and value; a mask of another size than its image is a rejected file. Subset is train, val or test
+set that has only 0 and 255 it is the one class. Values that are not in the list are one rejected row of
+their file (MSK009) with the values and their pixels. So are, without a list, the grey edges that JPEG or scaling leaves
+in masks of 0 and 255: values all over the range with fewer pixels than 255 has. A mask of another size than its image is
+a rejected file. Subset is train, val or test
 where a folder is called so.
 
 What is written: `images/`, `masks/` and `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (ids,
@@ -27,7 +29,8 @@ import csv
 import io
 import json
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -40,6 +43,8 @@ from datatools.formats.locate import ImageIndex, is_image
 from datatools.formats.placing import place, safe_path, without_suffix
 from datatools.formats.rows import (
     BrokenRowError,
+    NoImageError,
+    UnknownValueError,
     apply_patch,
     apply_record_patch,
     broken_file,
@@ -47,7 +52,7 @@ from datatools.formats.rows import (
     make_patch,
     to_rows,
 )
-from datatools.formats.voc_masks import BACKGROUND, VOID, parse_label_map, read_name, write_name
+from datatools.formats.voc_masks import BACKGROUND, VOID, parse_label_map, read_name, unknown_values, write_name
 from datatools.images import MAX_PIXELS, UnreadableImageError
 from datatools.index_images import (
     NOTE,
@@ -93,14 +98,22 @@ def load_index_masks(tree: Tree, files: Sequence[str]) -> Content:
         path = find_image(source, index)
         try:
             if path is None:
-                raise UnreadableImageError("there is no image of this name")
+                raise NoImageError("there is no image of this name")
             data = tree.read(source)
             array = decode_index_mask(data)
             check_size(path, load_size(tree, path), array.shape)
             found.append(_Mask(path, source, array, load_note(data)))
+        except NoImageError as error:
+            rejected.append(broken_row(source, None, None, error))
         except (UnreadableImageError, UnreadableFileError, BrokenFileError) as error:
             rejected.append(broken_file(source, str(error), path))
     return from_index_masks(found, names, rejected, [*files, *sources])
+
+
+def count_values(array: NDArray[np.uint16]) -> dict[int, int]:
+    """Pixels by value, from the lowest value up."""
+    counts = np.bincount(array.ravel())
+    return {value: int(counts[value]) for value in values_of(array)}
 
 
 class _Mask:
@@ -109,7 +122,8 @@ class _Mask:
     def __init__(self, path: str, source: str, array: NDArray[Any], note: Row) -> None:
         self.path, self.source, self.note = path, source, note
         self.size_hw = (int(array.shape[0]), int(array.shape[1]))
-        self.masks = {value: from_array(array == value).to_json() for value in values_of(array)}
+        self.counts = count_values(array)
+        self.masks = {value: from_array(array == value).to_json() for value in self.counts}
 
 
 def from_index_masks(
@@ -117,21 +131,24 @@ def from_index_masks(
 ) -> Content:
     """Rows of decoded masks; `names` by pixel value, None where nothing says them."""
     masks = list(masks)
-    values = {value for mask in masks for value in mask.masks}
+    edges = find_grey_edges([mask.counts for mask in masks]) if names is None else frozenset()
+    values = {value for mask in masks for value in mask.masks} - edges
     binary = values <= {0, VOID} and (names is None or len(names) == 2) and not any("void" in m.note for m in masks)
     records: list[Row] = []
     rows: list[Row] = []
     out = list(rejected)
     for mask in masks:
-        seen, unknown, void = _read_values(mask, names, binary)
-        out += [broken_row(mask.source, value, mask.path, message) for value, message in unknown.items()]
+        seen, unknown, void = _read_values(mask, names, binary, edges)
+        if unknown:
+            why = unknown_values({value: mask.counts[value] for value in unknown}, len(names) - 1 if names else None)
+            out.append(broken_row(mask.source, unknown[0], mask.path, UnknownValueError(why)))
         notes = mask.note.get("annotations", {})
         for value, row in seen.items():
             try:
                 row = apply_patch(row, notes.get(str(value), {}) if isinstance(notes, dict) else notes)
                 rows.append({**row, "attributes": dump_attributes(row["attributes"])})
             except BrokenRowError as error:
-                out.append(broken_row(mask.source, value, mask.path, str(error)))
+                out.append(broken_row(mask.source, value, mask.path, error))
         records += read_record(seen_record(mask.path, mask.size_hw, mask.source, void), mask.note, out)
     if names is None:
         classes = [str(value) for value in sorted(values - {0}) if value != VOID or binary]
@@ -230,7 +247,7 @@ def read_record(row: Row, note: Row, rejected: list[Row]) -> list[Row]:
     try:
         row = row if patch is None else apply_record_patch(row, patch)
     except BrokenRowError as error:
-        rejected.append(broken_row(row["source"], None, row["path"], str(error)))
+        rejected.append(broken_row(row["source"], None, row["path"], error))
     return [] if patch is None else [{**row, "attributes": dump_attributes(row["attributes"])}]
 
 
@@ -330,11 +347,25 @@ def parse_names(text: str, file_name: str) -> list[str]:
     return [read_name(line) for line in text.split("\n") if line.strip()]
 
 
+def find_grey_edges(counts: Sequence[Mapping[int, int]]) -> frozenset[int]:
+    """The values that JPEG or scaling leaves in masks of 0 and 255; `counts` are the pixels by value, of each mask.
+
+    They are all over the range, and their pixels are fewer than those of 255: classes and objects are numbered from 1.
+    """
+    total: Counter[int] = Counter()
+    for one in counts:
+        total.update(one)
+    between = [value for value in total if 0 < value < VOID]
+    quarters = Counter(value // 64 for value in between)
+    everywhere = len(quarters) == 4 and min(quarters.values()) > 1 and max(total) == VOID
+    return frozenset(between if everywhere and sum(total[value] for value in between) < total[VOID] else ())
+
+
 def _read_values(
-    mask: _Mask, names: Sequence[str] | None, binary: bool
-) -> tuple[dict[int, Row], dict[int, str], dict[str, Any] | None]:
+    mask: _Mask, names: Sequence[str] | None, binary: bool, edges: frozenset[int] = frozenset()
+) -> tuple[dict[int, Row], list[int], dict[str, Any] | None]:
     rows: dict[int, Row] = {}
-    unknown: dict[int, str] = {}
+    unknown: list[int] = []
     void = None
     for value, run_lengths in mask.masks.items():
         index = 1 if binary and value == VOID and names is not None else value
@@ -346,10 +377,10 @@ def _read_values(
             rows[value] = {**row, "label": names[index]}
         elif value == VOID and not binary:
             void = json.loads(run_lengths)
-        elif names is None:
+        elif names is None and value not in edges:
             rows[value] = {**row, "label": str(value), "attributes": {"class_index": value}}
         else:
-            unknown[value] = f"the pixel value {value} is no class: the list ends with {len(names) - 1}"
+            unknown.append(value)
     return rows, unknown, void
 
 

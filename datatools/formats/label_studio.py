@@ -70,7 +70,7 @@ def load_label_studio(tree: Tree, files: Sequence[str]) -> Content:
     seen: set[str] = set()
     for file in files:
         try:
-            tasks = check_tasks(parse_json(tree.read(file)))
+            tasks = check_tasks(parse_json(tree.read(file), allow_nan=True))
         except (BrokenFileError, UnreadableFileError) as error:
             rejected.append(broken_file(file, str(error)))
             continue

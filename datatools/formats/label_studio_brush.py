@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import BrokenRleError
 from datatools.masks import MAX_PIXELS, Rle, from_array
 
 RUN_BITS = (3, 4, 8, 16)
@@ -18,25 +18,25 @@ def decode_brush(data: Any, size_hw: tuple[int, int]) -> Rle:
 
     The bits are those of thi.ng/rle-pack over the image's RGBA bytes: their number (32 bits), word size - 1 (5), four
     run-length sizes - 1 (4 each); then a run is a flag (1: one word for all, 0: a word each), which size (2), its
-    length - 1 and the words. Raises BrokenRowError.
+    length - 1 and the words. Raises BrokenRleError.
     """
     height, width = size_hw
     if height * width > MAX_PIXELS:
-        raise BrokenRowError(f"an image of {width} x {height} pixels is larger than {MAX_PIXELS} pixels")
+        raise BrokenRleError(f"an image of {width} x {height} pixels is larger than {MAX_PIXELS} pixels")
     if not isinstance(data, list) or not all(type(byte) is int and 0 <= byte < 256 for byte in data):
-        raise BrokenRowError("rle must be a list of bytes")
+        raise BrokenRleError("rle must be a list of bytes")
     bits = _Bits(bytes(data))
     total, word = bits.read(32), bits.read(5) + 1
     sizes = [bits.read(4) + 1 for _ in range(4)]
     if total != 4 * height * width:
-        raise BrokenRowError(f"rle is of {total} bytes, but {width} x {height} pixels have {4 * height * width}")
+        raise BrokenRleError(f"rle is of {total} bytes, but {width} x {height} pixels have {4 * height * width}")
     painted = np.zeros(height * width, bool)
     at = 0
     while at < total:
         is_run = bits.read(1)
         end = at + 1 + bits.read(sizes[bits.read(2)])
         if end > total:
-            raise BrokenRowError("rle paints beyond its image")
+            raise BrokenRleError("rle paints beyond its image")
         if is_run:
             if bits.read(word):
                 painted[at // 4 : end // 4] = True  # byte 4 n + 3 is the alpha of pixel n
@@ -72,10 +72,10 @@ class _Bits:
         self.data, self.at = data, 0
 
     def read(self, n_bits: int) -> int:
-        """The next number; raises BrokenRowError at the end."""
+        """The next number; raises BrokenRleError at the end."""
         first, end = self.at, self.at + n_bits
         if end > 8 * len(self.data):
-            raise BrokenRowError("rle stops in the middle of a run")
+            raise BrokenRleError("rle stops in the middle of a run")
         self.at = end
         chunk = int.from_bytes(self.data[first // 8 : (end + 7) // 8], "big")
         return (chunk >> (-end % 8)) & ((1 << n_bits) - 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from datatools.formats.base import dump_attributes, load_attributes
 from datatools.formats.carried import GIVEN, join_rings, unpack_row
+from datatools.formats.documents import has_nan
 from datatools.formats.label_studio_names import LISTS
 from datatools.formats.label_studio_result_reading import check_choices, is_region, labels_of, read_choices, read_region
 from datatools.formats.label_studio_tasks import (
@@ -20,7 +21,7 @@ from datatools.formats.label_studio_tasks import (
     task_attributes,
     to_record,
 )
-from datatools.formats.rows import BrokenRowError, broken_row
+from datatools.formats.rows import NOT_JSON, BrokenRowError, broken_row
 
 Row = dict[str, Any]
 
@@ -96,6 +97,9 @@ class Reader:
             if not isinstance(item, dict):
                 self.rejected.append(broken_row(self.source, self.number, path, "a result must be an object"))
                 continue
+            if not is_region(item) and has_nan(item):
+                self.rejected.append(broken_row(self.source, self.number, path, NOT_JSON))
+                continue
             region = main.get(item["id"]) if isinstance(item.get("id"), str) else None
             if region is not None and region is not item:
                 parts.setdefault(item["id"], []).append(item)
@@ -114,7 +118,7 @@ class Reader:
         try:
             row, ring = read_region(item, who, size, parts.get(str(item.get("id")), []))
         except BrokenRowError as error:
-            self.rejected.append(broken_row(self.source, number, path, str(error)))
+            self.rejected.append(broken_row(self.source, number, path, error))
             return None
         if row["annotation_id"] is None:
             row["annotation_id"] = f"label_studio/{path}#{number}"
@@ -127,7 +131,7 @@ class Reader:
                 check_choices(item)
                 items.append(item)
             except BrokenRowError as error:
-                self.rejected.append(broken_row(self.source, number, path, str(error)))
+                self.rejected.append(broken_row(self.source, number, path, error))
         return [{**row, "source": self.source} for row in read_choices(items, path, who)]
 
     def _read_own(self, own: Row, path: str) -> None:
@@ -135,14 +139,15 @@ class Reader:
             try:
                 row = unpack_row(item)
             except BrokenRowError as error:
-                self._refuse(path, str(error))
+                self._refuse(path, error)
                 continue
             self.number += 1
             self.rows.append({**row, "path": path, "source": self.source})
 
-    def _refuse(self, path: str | None, message: str, reason: str = "broken_row") -> None:
+    def _refuse(self, path: str | None, why: str | BrokenRowError, reason: str = "") -> None:
         self.number += 1
-        self.rejected.append({**broken_row(self.source, self.number, path, message), "reason": reason})
+        row = broken_row(self.source, self.number, path, why)
+        self.rejected.append({**row, "reason": reason or row["reason"]})
 
 
 def fresh_id(row: Row, seen: set[str]) -> str:

@@ -9,7 +9,7 @@ from datatools.formats.base import dump_attributes, is_number, load_attributes
 from datatools.formats.carried import GIVEN, OWN, choices_label, is_points, is_size, own_of
 from datatools.formats.label_studio_brush import decode_brush
 from datatools.formats.label_studio_names import GEOMETRY, SHAPES, TYPES
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import BrokenBoxError, BrokenRowError, dump_row_attributes
 from datatools.masks import dump_mask
 from datatools.schema import ANNOTATIONS, BOX
 
@@ -44,7 +44,7 @@ def read_region(item: Row, who: str | None, size: Row, parts: Sequence[Row] = ()
     rest = {key: part for key, part in value.items() if key not in used and (key, part) != ("closed", True)}
     attributes |= {"value": rest} if rest else {}
     attributes |= {"results": list(parts)} if parts else {}
-    row["attributes"] = dump_attributes(attributes | own.get("attributes", {}))
+    row["attributes"] = dump_row_attributes(attributes | own.get("attributes", {}))
     return row, own.get("ring")
 
 
@@ -132,7 +132,7 @@ def _read_geometry(row: Row, attributes: Row, value: Row, own: Row, size_hw: tup
         kind = "rle"
     elif "points" in value:
         if not is_points(value["points"]):
-            raise BrokenRowError("points must be a list of [x, y] in finite numbers, at least one")
+            raise BrokenBoxError("points must be a list of [x, y] in finite numbers, at least one")
         ring = [_to_px([x, y], size_hw) for x, y in value["points"]]
         row |= {"kind": "mask", "mask": dump_mask([_exact_ring(own.get("points"), ring)])}
         kind = "ring"
@@ -148,7 +148,7 @@ def _read_box(row: Row, attributes: Row, value: Row, own: Row, size_hw: tuple[in
     names = ["x", "y", *last]
     rotation = value.get("rotation", 0)
     if not all(is_number(value.get(name)) for name in names) or not is_number(rotation):
-        raise BrokenRowError(f"{', '.join(names)} and rotation must be finite numbers")
+        raise BrokenBoxError(f"{', '.join(names)} and rotation must be finite numbers")
     numbers = [float(value[name]) for name in names]
     row["kind"] = "shape"
     if len(names) == 2:

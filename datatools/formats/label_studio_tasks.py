@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from datatools.formats.base import dump_attributes
 from datatools.formats.carried import OWN, unpack_record
-from datatools.formats.documents import BrokenFileError
+from datatools.formats.documents import BrokenFileError, has_nan
 from datatools.formats.label_studio_names import LISTS, LOCAL
 from datatools.formats.locate import ImageIndex, clean_path, is_image
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import NOT_JSON, BrokenRowError
 
 Row = dict[str, Any]
 
@@ -43,12 +43,21 @@ def image_name(task: Any) -> str:
             isinstance(entry, dict) and isinstance(entry.get("result"), list) for entry in entries
         ):
             raise BrokenRowError(f"{key} must be a list of objects with the list result")
+    if has_nan(_without_results(task)):
+        raise BrokenRowError(NOT_JSON)
     data = task["data"]
     texts = [value for value in data.values() if isinstance(value, str) and is_image(name_of(value))]
     name = data["image"] if isinstance(data.get("image"), str) else texts[0] if len(texts) == 1 else ""
     if not name_of(name).strip("./"):
         raise BrokenRowError("data names no image, or several: data.image must be the one")
     return str(name)
+
+
+def _without_results(task: Row) -> Row:
+    lists = {key: [{**entry, "result": None} for entry in task.get(key) or []] for key in LISTS}
+    own = task["meta"].get(OWN) if isinstance(task.get("meta"), dict) else None
+    rows = {"meta": {**task["meta"], OWN: {**own, "annotations": None}}} if isinstance(own, dict) else {}
+    return {**task, **lists, **rows}
 
 
 def own_task(task: Row) -> Row:

@@ -9,7 +9,7 @@ says so.
 **Pixel convention.** Continuous pixels from the top left corner, as everywhere in datatools; nothing is clipped or rounded.
 LabelMe shows an image after its EXIF orientation is applied, and so do coordinates and `imageWidth` / `imageHeight`.
 A `mask` shape has an inclusive bounding box: its PNG starts at the rounded first corner. What hangs over the image is cut
-off, as LabelMe itself does.
+off, as LabelMe itself does. A shape with a point that is no finite number (Python writes NaN into JSON) is a rejected row.
 
 | LabelMe | here |
 |---|---|
@@ -65,7 +65,7 @@ def load_labelme(tree: Tree, files: Sequence[str]) -> Content:
     rejected: list[Row] = []
     for file in files:
         try:
-            documents[file] = check_document(parse_json(tree.read(file)))
+            documents[file] = check_document(parse_json(tree.read(file), allow_nan=True))
         except (BrokenFileError, UnreadableFileError) as error:
             rejected.append(broken_file(file, str(error)))
     as_labels = not any(map(has_shapes, documents.values()))
@@ -116,7 +116,7 @@ def from_labelme(
             seen.add((row["annotation_id"], ring))
             found.append(({**row, "path": path, "source": source}, ring))
         except BrokenRowError as error:
-            rejected.append(broken_row(source, number, path, str(error)))
+            rejected.append(broken_row(source, number, path, error))
     rows = join_rings(found)
     if as_labels and (label := flags_label(document.get("flags"), path)):
         rows.append({**label, "source": source})

@@ -20,9 +20,9 @@ from datatools.formats.carried import (
     place_mask,
     unpack_record,
 )
-from datatools.formats.documents import BrokenFileError
+from datatools.formats.documents import BrokenFileError, has_nan
 from datatools.formats.locate import ImageIndex, clean_path
-from datatools.formats.rows import BrokenRowError
+from datatools.formats.rows import NOT_JSON, BrokenBoxError, BrokenRowError, dump_row_attributes
 from datatools.images import UnreadableImageError
 from datatools.index_images import decode_index_mask
 from datatools.masks import MAX_PIXELS, dump_mask
@@ -42,6 +42,9 @@ def check_document(document: Any) -> Row:
     own = document.get(OWN, {})
     if not isinstance(own, dict) or not isinstance(own.get("annotations", []), list):
         raise BrokenFileError(f"{OWN} must be an object, and its annotations a list")
+    rest = {key: value for key, value in document.items() if key not in ("shapes", OWN)}
+    if has_nan(rest) or has_nan(own.get("record")):
+        raise BrokenFileError(f"not JSON: {NOT_JSON}")
     return document
 
 
@@ -91,7 +94,7 @@ def read_shape(shape: Any, size_hw: tuple[Any, Any]) -> tuple[Row, int | None]:
         raise BrokenRowError("a shape must be an object")
     own = own_of(shape.get(OWN))
     if not is_points(shape.get("points")):
-        raise BrokenRowError("points must be a list of [x, y] in finite numbers, at least one")
+        raise BrokenBoxError("points must be a list of [x, y] in finite numbers, at least one")
     attributes = {key: value for key, value in shape.items() if key not in SHAPE_KEYS}
     for key in ("group_id", "flags", "description"):
         if shape.get(key) not in (None, {}) and not (key == "group_id" and own.get("grouped")):
@@ -102,7 +105,7 @@ def read_shape(shape: Any, size_hw: tuple[Any, Any]) -> tuple[Row, int | None]:
     row: Row = {**dict.fromkeys(ANNOTATIONS.columns), "label": label or None}
     row |= {"annotation_id": own.get("id"), "annotator": own.get("annotator")}
     _read_geometry(row, attributes, shape, own, size_hw)
-    row["attributes"] = dump_attributes(attributes | own.get("attributes", {}))
+    row["attributes"] = dump_row_attributes(attributes | own.get("attributes", {}))
     return row, own.get("ring")
 
 
@@ -129,7 +132,7 @@ def _read_box(points: list[list[float]], own: Row) -> list[float]:
         len(points) == 4 and len({tuple(point) for point in points}) == len(xs) * len(ys) and max(len(xs), len(ys)) < 3
     )
     if len(points) != 2 and not whole:
-        raise BrokenRowError(f"a rectangle needs two opposite corners, got {len(points)} points")
+        raise BrokenBoxError(f"a rectangle needs two opposite corners, got {len(points)} points")
     box = [xs[0], ys[0], xs[-1], ys[-1]]
     kept = own.get("box")
     if kept and [*sorted(kept[::2]), *sorted(kept[1::2])] == [box[0], box[2], box[1], box[3]]:

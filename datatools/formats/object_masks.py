@@ -6,9 +6,10 @@ Pixel convention: a mask has the size of its image after EXIF orientation; it ha
 and becomes run lengths, so holes and parts survive, pixel by pixel. Masks have no box, unless one of ours says so.
 
 What is read. One mask row a file; its number is the position among the files in the order of their names, which are
-the attribute `mask_file`. There is no label in such a layout: it is null, or what one of our files says. A mask with
-more values (the grey edges that JPEG leaves) is a rejected file with the values, never cut at a threshold; so is one of
-another size than its image. Objects may overlap.
+the attribute `mask_file`. Such a layout says no class: all objects are of the one class that `classes.txt` in the root
+names, or of the class `object` where there is no such list; with several classes in it the label is null, but for what
+one of our files says. A mask with more values (the grey edges that JPEG leaves) is a rejected file with the values
+(MSK009), never cut at a threshold; so is one of another size than its image. Objects may overlap.
 
 What is written: the same layout, `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (id, label,
 annotator, attributes, box). Lost: everything that is no mask, polygons (drawn as pixels: those whose centre is inside), and
@@ -31,6 +32,7 @@ from datatools.formats.index_masks import (
     MAX_NOTE,
     blank_row,
     check_size,
+    count_values,
     declared_size,
     draw,
     dump_note,
@@ -45,15 +47,24 @@ from datatools.formats.index_masks import (
 )
 from datatools.formats.locate import is_image
 from datatools.formats.placing import is_safe_name, place, safe_path, without_suffix
-from datatools.formats.rows import BrokenRowError, apply_patch, broken_file, make_patch, to_rows
-from datatools.formats.voc_masks import write_name
+from datatools.formats.rows import (
+    BrokenRowError,
+    UnknownValueError,
+    apply_patch,
+    broken_file,
+    broken_row,
+    make_patch,
+    to_rows,
+)
+from datatools.formats.voc_masks import MOST_SHOWN, write_name
 from datatools.images import UnreadableImageError
-from datatools.index_images import decode_index_mask, encode_index_mask, is_index_png, values_of
+from datatools.index_images import decode_index_mask, encode_index_mask, is_index_png
 from datatools.masks import MaskError, from_array, parse_mask
 from datatools.tree import Tree, UnreadableFileError
 
 Row = dict[str, Any]
 IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
+DEFAULT_LABEL = "object"  # of objects of which nothing says a class
 
 
 def find_object_masks(tree: Tree) -> list[str]:
@@ -63,7 +74,10 @@ def find_object_masks(tree: Tree) -> list[str]:
 
 def load_object_masks(tree: Tree, files: Sequence[str]) -> Content:
     """Read one object a file."""
-    chosen, rejected = set(files), []
+    chosen = set(files)
+    rejected: list[Row] = []
+    listed = _load_classes(tree, rejected) if files else None
+    label = DEFAULT_LABEL if listed is None else listed[0] if len(listed) == 1 else None
     records: list[Row] = []
     rows: list[Row] = []
     for image, paths in _groups(tree).values():
@@ -76,31 +90,44 @@ def load_object_masks(tree: Tree, files: Sequence[str]) -> Content:
                 array = decode_index_mask(data)
                 check_size(image, size_wh, array.shape)
                 note = load_note(data)
-                row = apply_patch(from_object_mask(array, image, source, number), note.get("annotation", {}))
-            except (UnreadableImageError, UnreadableFileError, BrokenFileError, BrokenRowError, MaskError) as error:
+                patch = note.get("annotation", {})
+                row = apply_patch(from_object_mask(array, image, source, number), patch)
+            except UnknownValueError as error:
+                rejected.append(broken_row(source, None, image, error))
+                continue
+            except (UnreadableImageError, UnreadableFileError, BrokenFileError, BrokenRowError) as error:
                 rejected.append(broken_file(source, str(error), image))
                 continue
+            if "label" not in patch:
+                row["label"] = label
             rows.append({**row, "attributes": dump_attributes(row["attributes"])})
             if first:
                 size_hw = (int(array.shape[0]), int(array.shape[1]))
                 records += read_record(seen_record(image, size_hw, source), note, rejected)
             first = False
-    classes = sorted({row["label"] for row in rows if row["label"] is not None})
-    listed = [CLASSES] if CLASSES in tree and files else []
-    for source in listed:
-        try:
-            classes = parse_names(tree.read(source).decode("utf-8-sig"), CLASSES)
-        except (UnreadableFileError, UnicodeDecodeError) as error:
-            rejected.append(broken_file(source, str(error)))
-    return Content.from_rows(records, rows, classes, rejected, [*files, *listed])
+    classes = sorted({row["label"] for row in rows if row["label"] is not None}) if listed is None else listed
+    lists = [CLASSES] if CLASSES in tree and files else []
+    return Content.from_rows(records, rows, classes, rejected, [*files, *lists])
 
 
-def from_object_mask(array: NDArray[Any], path: str, source: str, number: int) -> Row:
-    """The row of one mask `(height, width)`; raises MaskError where it has more than background and one value."""
-    values = [value for value in values_of(array) if value]
-    if len(values) > 1 or (values and values[0] not in (1, 255)):
-        shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
-        raise MaskError(f"the mask of one object has the values 0 and 255, or 0 and 1, but this one has {shown}")
+def _load_classes(tree: Tree, rejected: list[Row]) -> list[str] | None:
+    """The classes that `classes.txt` names; None where there is no such list."""
+    if CLASSES not in tree:
+        return None
+    try:
+        return parse_names(tree.read(CLASSES).decode("utf-8-sig"), CLASSES)
+    except (UnreadableFileError, UnicodeDecodeError) as error:
+        rejected.append(broken_file(CLASSES, str(error)))
+        return None
+
+
+def from_object_mask(array: NDArray[np.uint16], path: str, source: str, number: int) -> Row:
+    """The row of one mask `(height, width)`, without label; raises UnknownValueError for more than background and one value."""
+    counts = {value: n for value, n in count_values(array).items() if value}
+    if len(counts) > 1 or not set(counts) <= {1, 255}:
+        shown = ", ".join(f"{value} ({n:,} px)" for value, n in [*counts.items()][:MOST_SHOWN])
+        more = f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""
+        raise UnknownValueError(f"the mask of one object has 0 and 255, or 0 and 1, but this one has {shown}{more}")
     row = blank_row(f"object_masks/{path}#{number}", path, source)
     name = without_suffix(PurePosixPath(source).name)
     return {**row, "mask": from_array(array).to_json(), "attributes": {"mask_file": name}}
@@ -192,8 +219,8 @@ def _write_image(
     order = sorted(zip(named, regions, strict=True), key=lambda item: item[0])
     for number, (name, (row, region)) in enumerate(order, start=1):
         assert size_hw is not None
-        seen = from_object_mask(region.astype(np.uint8), target, name, number)
-        patch = make_patch({**seen, "mask": row["mask"]}, row)
+        seen = from_object_mask(region.astype(np.uint16), target, name, number)
+        patch = make_patch({**seen, "mask": row["mask"]}, row) | {"label": row["label"]}
         note = {"annotation": patch} if patch else {}
         if number == 1:
             note |= note_record(seen_record(target, size_hw, ""), record)

@@ -14,6 +14,7 @@ from datatools.dataset import label_id
 from datatools.formats.base import Content, Row, dump_attributes, is_number, load_attributes
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import clean_path
+from datatools.formats.rows import BrokenBoxError, BrokenRowError, broken_row, mask_error
 from datatools.formats.table_files import Sheet, dump_csv
 from datatools.masks import MaskError, parse_mask
 from datatools.schema import ANNOTATIONS, BOX, CONSENSUS, KINDS, RECORDS
@@ -22,10 +23,6 @@ OBJECT_COLUMNS = [name for name in ANNOTATIONS.columns if name != "source"]
 IMAGE_COLUMNS = [name for name in RECORDS.columns if name != "source"]
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]|[\ud800-\udfff]")
 FILE_NAME = re.compile(r"\w[\w .@+-]*(?<![ .])")
-
-
-class _BadCellError(Exception):
-    """A cell that is not what its column holds; the text says why."""
 
 
 # ---- reading ----
@@ -37,15 +34,17 @@ def from_own_table(
     """Add the rows of annotations.csv to `annotations` or those of images.csv to `records`, bad ones to `rejected`."""
     is_objects = "annotation_id" in sheet.columns
     for line, message in sheet.broken:
-        rejected.append({"source": source, "row": line, "reason": "broken_row", "message": message})
+        rejected.append(broken_row(source, line, None, message))
     for line, cells in sheet.rows:
-        where = {"source": source, "row": line, "path": str(cells["path"] or "") or None, "reason": "broken_row"}
         try:
             row = _read_row(cells, "annotations" if is_objects else "records")
             if not is_objects and row["path"] in records:
-                raise _BadCellError("this image has a row already")
-        except _BadCellError as error:
-            rejected.append({**where, "message": str(error)})
+                raise BrokenRowError("this image has a row already")
+        except BrokenRowError as error:
+            name = str(cells.get("annotation_id") or "") or None
+            rejected.append(
+                {**broken_row(source, line, str(cells["path"] or "") or None, error), "annotation_id": name}
+            )
             continue
         if is_objects:
             annotations.append({**row, "source": source})
@@ -59,9 +58,9 @@ def _read_row(cells: Mapping[str, Any], table: str) -> Row:
     needed = ("annotation_id", "path", "kind") if table == "annotations" else ("path",)
     empty = [name for name in needed if row[name] is None]
     if empty:
-        raise _BadCellError(f"{empty[0]} is empty")
+        raise BrokenRowError(f"{empty[0]} is empty")
     if row.get("kind", "box") not in KINDS:
-        raise _BadCellError(f"kind must be one of {', '.join(KINDS)}, got {row['kind']!r:.40}")
+        raise BrokenRowError(f"kind must be one of {', '.join(KINDS)}, got {row['kind']!r:.40}")
     return row
 
 
@@ -76,7 +75,9 @@ def _read_cell(value: Any, name: str, kind: str) -> Any:
     except (ValueError, OverflowError):
         number = None
     if not is_number(number):
-        raise _BadCellError(f"{name} must be a {'finite' if kind == 'float64' else 'whole'} number, got {text!r:.40}")
+        raise (BrokenBoxError if name in BOX else BrokenRowError)(
+            f"{name} must be a {'finite' if kind == 'float64' else 'whole'} number, got {text!r:.40}"
+        )
     return number
 
 
@@ -91,7 +92,7 @@ def _decode(value: Any, name: str) -> Any:
     except ValueError:
         text = None
     if not isinstance(text, str):
-        raise _BadCellError(f"{name} begins with a quotation mark and is no JSON string: {value!r:.40}")
+        raise BrokenRowError(f"{name} begins with a quotation mark and is no JSON string: {value!r:.40}")
     return text
 
 
@@ -103,16 +104,16 @@ def _check_object(text: Any, name: str) -> str:
     try:
         if isinstance(parse_json(str(text).encode()), dict):
             return str(text)
-        raise _BadCellError(f"{name} must be a JSON object, got {text!r:.40}")
+        raise BrokenRowError(f"{name} must be a JSON object, got {text!r:.40}")
     except (BrokenFileError, UnicodeEncodeError) as error:
-        raise _BadCellError(f"{name} must be a JSON object: {error}") from error
+        raise BrokenRowError(f"{name} must be a JSON object: {error}") from error
 
 
 def _check_mask(text: Any, name: str) -> str:
     try:
         parse_mask(str(text))
     except MaskError as error:
-        raise _BadCellError(str(error)) from error
+        raise mask_error(text, error) from error
     return str(text)
 
 

@@ -13,17 +13,54 @@ from typing import Any
 
 import pandas as pd
 
-from datatools.formats.base import is_number, load_attributes
+from datatools.formats.base import dump_attributes, is_number, load_attributes
+from datatools.masks import MaskError
 from datatools.schema import ANNOTATIONS, BOX, KINDS, RECORDS
 
 Row = dict[str, Any]
+NOT_JSON = "it has a value that JSON does not allow: NaN, Infinity or a number that no float holds"
 FIXED = ("path", "source")  # never part of a patch
 ROW_FIELDS = frozenset({*ANNOTATIONS.columns, "without", "name", "no_box", "instance"}) - {*FIXED}
 RECORD_FIELDS = frozenset({*RECORDS.columns, "without"}) - {*FIXED}
 
 
 class BrokenRowError(Exception):
-    """One annotation or record that cannot become a row; the text says why."""
+    """One annotation or record that cannot become a row; the text says why.
+
+    `reason` is that of its row in REJECTED: the code of the check that speaks of it, where there is one.
+    """
+
+    reason = "broken_row"
+
+
+class BrokenBoxError(BrokenRowError):
+    """A coordinate that is no finite number, or that is missing."""
+
+    reason = "BOX004"
+
+
+class BrokenRleError(BrokenRowError):
+    """Run lengths that do not decode, do not add up, or do not fit their image."""
+
+    reason = "MSK008"
+
+
+class UnknownClassError(BrokenRowError):
+    """A class id that is none."""
+
+    reason = "LBL001"
+
+
+class UnknownValueError(BrokenRowError):
+    """Pixel values of a mask that no class has."""
+
+    reason = "MSK009"
+
+
+class NoImageError(BrokenRowError):
+    """An annotation or record whose image is not there."""
+
+    reason = "LBL005"
 
 
 def to_rows(frame: pd.DataFrame) -> list[Row]:
@@ -40,9 +77,24 @@ def broken_file(source: str, message: str, path: str | None = None) -> Row:
     return {"source": source, "path": path, "reason": "broken_file", "message": message}
 
 
-def broken_row(source: str, number: int | None, path: str | None, message: str) -> Row:
-    """A row of REJECTED for one annotation, the `number`-th of its file."""
-    return {"source": source, "row": number, "path": path, "reason": "broken_row", "message": message}
+def broken_row(source: str, number: int | None, path: str | None, why: str | BrokenRowError) -> Row:
+    """A row of REJECTED for one annotation, the `number`-th of its file; an error also says the reason."""
+    reason = why.reason if isinstance(why, BrokenRowError) else BrokenRowError.reason
+    return {"source": source, "row": number, "path": path, "reason": reason, "message": str(why)}
+
+
+def mask_error(text: Any, error: MaskError) -> BrokenRowError:
+    """`error` of a `mask` cell as that of its row: run lengths have a code of their own, and so have coordinates."""
+    is_rle = str(text).lstrip().startswith("{")
+    return BrokenRleError(str(error)) if is_rle else BrokenRowError(str(error))
+
+
+def dump_row_attributes(attributes: Mapping[str, Any]) -> str:
+    """`dump_attributes`, where a value may be NaN or infinite: raises BrokenRowError."""
+    try:
+        return dump_attributes(attributes)
+    except ValueError as error:
+        raise BrokenRowError(NOT_JSON) from error
 
 
 def make_patch(seen: Mapping[str, Any], meant: Mapping[str, Any]) -> Row:
@@ -71,7 +123,7 @@ def apply_patch(row: Row, patch: Any) -> Row:
         patch.pop("label", None)
     for key, value in patch.items():
         if key not in ("attributes", "without") and not _is_column(key, value):
-            raise BrokenRowError(f"its datatools note has {value!r} as {key}")
+            raise (BrokenBoxError if key in BOX else BrokenRowError)(f"its datatools note has {value!r} as {key}")
     return {**row, **patch_fields(row, patch)}
 
 

@@ -18,7 +18,8 @@
 - `annotations.csv` and `images.csv` as written here, and the tables of the same columns as Parquet.
 
 A label row without label is rejected, a second label of one annotator for one image too; a box without label has a
-null label. The name `consensus` stands for the vote and is no annotator.
+null label, and one with a coordinate that is empty or no finite number is rejected. The name `consensus` stands for the
+vote and is no annotator.
 
 **Pixel convention.** Boxes are taken as half-open, continuous pixels, 0 at the left and upper edge, exactly as given.
 
@@ -43,6 +44,7 @@ from datatools.formats.base import Content, Format, Row, Saved, dump_attributes,
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import ImageIndex, clean_path
 from datatools.formats.own_tables import IMAGE_COLUMNS, OBJECT_COLUMNS, from_own_table, to_tables
+from datatools.formats.rows import BrokenBoxError, BrokenRowError
 from datatools.formats.table_columns import PATHS, Columns, read_columns
 from datatools.formats.table_files import Sheet, parse_csv, parse_header, parse_table
 from datatools.schema import BOX, CONSENSUS
@@ -53,10 +55,6 @@ FOLDERS = ("images", "imgs", "img")
 FOLDER = "labels"
 METADATA, CLASSES, DOCUMENT = "metadata.csv", "classes.txt", "tables.json"
 GIVEN = "given"
-
-
-class _BadRowError(Exception):
-    """A row that cannot be taken in; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class _Found:
     rejected: list[Row] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     extras: dict[str, Any] = field(default_factory=dict)
-    labelled: set[tuple[str, str]] = field(default_factory=set)  # image, annotator
+    labelled: dict[tuple[str, str], str] = field(default_factory=dict)  # image, annotator -> label
 
     def reject(self, source: str, line: int | None, reason: str, message: str, path: str | None = None) -> None:
         """Add a row of REJECTED."""
@@ -222,15 +220,15 @@ def _add_rows(table: TableFile, columns: Columns, find: Callable[[str], str], fo
         path = find(name) if name else None
         try:
             if path is None:
-                raise _BadRowError("path or label is empty")
+                raise BrokenRowError("path or label is empty")
             rows = _to_ratings(row, path, columns) if columns.raters else [_to_row(row, path, columns, table, number)]
             if path in described and columns.raters:
                 found.reject(table.source, line, "repeated_row", "this image has a row already", path)
                 continue
             described.add(path)
             _describe(row, path, columns, table, line, found)
-        except _BadRowError as error:
-            found.reject(table.source, line, "broken_row", str(error), path)
+        except BrokenRowError as error:
+            found.reject(table.source, line, error.reason, str(error), path)
             continue
         for item in rows:
             _add_annotation({**item, "path": path, "source": table.source}, line, found)
@@ -240,10 +238,12 @@ def _add_annotation(row: Row, line: int, found: _Found) -> None:
     if row["kind"] == "label":
         key = (row["path"], row["annotator"])
         if key in found.labelled:
-            message = f"{row['annotator']} labels this image twice"
-            found.reject(row["source"], line, "repeated_row", message, row["path"])
+            said, first = f"{row['annotator']} labels this image twice", found.labelled[key]
+            same = first == row["label"]
+            message = said if same else f"{said}: {first!r:.60}, which stays, and {row['label']!r:.60}"
+            found.reject(row["source"], line, "repeated_row" if same else "LBL006", message, row["path"])
             return
-        found.labelled.add(key)
+        found.labelled[key] = row["label"]
     found.annotations.append(row)
 
 
@@ -256,13 +256,13 @@ def _to_row(row: Mapping[str, Any], path: str, columns: Columns, table: TableFil
     label = _text(row[columns.label]).strip() if columns.label else ""
     annotator = (_text(row[columns.annotator]).strip() if columns.annotator else "") or table.annotator
     if annotator == CONSENSUS:
-        raise _BadRowError(f"{CONSENSUS!r} stands for the vote and is no annotator")
+        raise BrokenRowError(f"{CONSENSUS!r} stands for the vote and is no annotator")
     names = columns.others if table.annotator is not None or not columns.describes_images else ()
     attributes = {name: row[name] for name in names if row[name] not in (None, "")}
     edges = _to_box(row, columns)
     if edges is None:
         if not label:
-            raise _BadRowError("path or label is empty")
+            raise BrokenRowError("path or label is empty")
         item = _label_row(path, label, annotator or GIVEN, attributes)
     else:
         item = {
@@ -292,17 +292,17 @@ def _to_box(row: Mapping[str, Any], columns: Columns) -> tuple[float, ...] | Non
     cells = [_text(row[name]).strip() for name in columns.box]
     if not any(cells):
         return None
-    x0, y0, x1, y1 = (_to_number(cell, name) for cell, name in zip(cells, columns.box))
+    x0, y0, x1, y1 = (_to_number(cell, name, BrokenBoxError) for cell, name in zip(cells, columns.box))
     return (x0, y0, x0 + x1, y0 + y1) if columns.is_extent else (x0, y0, x1, y1)
 
 
-def _to_number(cell: str, name: str) -> float:
+def _to_number(cell: str, name: str, error: type[BrokenRowError] = BrokenRowError) -> float:
     try:
         value = float(cell) if "_" not in cell else None
     except ValueError:
         value = None
     if not is_number(value):
-        raise _BadRowError(f"{name} must be a finite number, got {cell[:40]!r}")
+        raise error(f"{name} must be a finite number, got {cell[:40]!r}")
     return float(value or 0)
 
 
@@ -316,7 +316,7 @@ def _describe(row: Mapping[str, Any], path: str, columns: Columns, table: TableF
         if cell:
             value = _to_number(cell, column)
             if value != int(value):
-                raise _BadRowError(f"{column} must be whole pixels, got {cell[:40]!r}")
+                raise BrokenRowError(f"{column} must be whole pixels, got {cell[:40]!r}")
             said[name] = int(value)
     metadata = {}
     if columns.describes_images and table.annotator is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datatools.formats.rows import BrokenRowError, UnknownValueError
 from datatools.index_images import fill_rings, label_colors
 from datatools.masks import MaskError, Rle, from_array, parse_mask, parse_rle
 from datatools.schema import BOX
@@ -18,6 +19,7 @@ from datatools.schema import BOX
 Row = dict[str, Any]
 Indices = NDArray[np.int64]
 VOID = 255
+MOST_SHOWN = 5  # values in a message
 BACKGROUND = ("background", "_background_", "__background__")
 IGNORED = "__ignore__"  # LabelMe's name for index 255
 FOLDERS = ("SegmentationClass", "SegmentationObject")
@@ -105,28 +107,31 @@ def to_indices(rgb: NDArray[np.uint8], colors: Mapping[tuple[int, ...], int]) ->
 
 def read_masks(
     path: str, classes: Indices | None, objects: Indices | None, names: Sequence[str], claimed: Iterable[int] = ()
-) -> tuple[dict[str, Row], dict[int, str], dict[str, Any]]:
-    """Rows of the image `path` by key (`instance3`, `class5`), messages of what is rejected by pixel value, and the void.
+) -> tuple[dict[str, Row], dict[int, BrokenRowError], dict[str, Any]]:
+    """Rows of the image `path` by key (`instance3`, `class5`), why others are rejected by pixel value, and the void.
 
     An instance is a number in `objects`, its class the one value of `classes` there; pixels of a class that belong to
     no instance are one row a class. Instances in `claimed` are told by the XML file. The void is the run lengths of
     255 by folder.
     """
     rows: dict[str, Row] = {}
-    rejected: dict[int, str] = {}
+    rejected: dict[int, BrokenRowError] = {}
+    unknown: dict[int, int] = {}
     skipped = set(claimed)
     rest = classes if classes is None or objects is None else np.where(np.isin(objects, (0, VOID)), classes, 0)
     for number, region in _regions(objects):
         if number not in skipped:
             try:
                 rows[f"instance{number}"] = _instance(path, number, region, classes, names)
-            except ValueError as error:
-                rejected[number] = str(error)
+            except BrokenRowError as error:
+                rejected[number] = error
     for index, region in _regions(rest):
         if 0 < index < len(names):
             rows[f"class{index}"] = _row(path, f"class{index}", names[index], region, {"class_index": index})
         else:
-            rejected[index] = unknown_class(index, names)
+            unknown[index] = int(region.sum())
+    if unknown:
+        rejected[min(unknown)] = UnknownValueError(unknown_values(unknown, len(names) - 1))
     arrays = dict(zip(FOLDERS, (rest, objects), strict=True))
     void = {name: _run_lengths(array == VOID) for name, array in arrays.items() if array is not None}
     return rows, rejected, {name: rle for name, rle in void.items() if rle is not None}
@@ -156,11 +161,20 @@ def draw_masks(rows: Sequence[Row], size_hw: tuple[int, int], names: Sequence[st
     return drawn
 
 
-def unknown_class(index: int, names: Sequence[str]) -> str:
-    """Why a pixel value is no class."""
-    if index < 0:
-        return f"the colour {-index >> 16},{-index >> 8 & 255},{-index & 255} is not in the label map"
-    return f"the pixel value {index} is no class: the label map ends with {len(names) - 1}"
+def unknown_values(counts: Mapping[int, int], last: int | None) -> str:
+    """That the values with these pixels are no class; a colour is minus its 24 bits. The list ends with `last`."""
+    noun = "colour" if min(counts) < 0 else "pixel value"
+    why = "" if last is None else f": the list ends with {last}" if min(counts) >= 0 else ": the label map has others"
+    if len(counts) > MOST_SHOWN:
+        ends = f" from {min(counts)} to {max(counts)}" if min(counts) >= 0 else ""
+        story = "grey edges, as JPEG or scaling leaves them"
+        return f"{len(counts)} {noun}s{ends} ({sum(counts.values()):,} px) are no classes{why}. Mostly they are {story}"
+    said = ", ".join(f"{_show_value(value)} ({n:,} px)" for value, n in counts.items())
+    return f"the {noun}{'s' if len(counts) > 1 else ''} {said} {'are no classes' if len(counts) > 1 else 'is no class'}{why}"
+
+
+def _show_value(value: int) -> str:
+    return str(value) if value >= 0 else f"{-value >> 16},{-value >> 8 & 255},{-value & 255}"
 
 
 def read_name(text: str) -> str:
@@ -183,16 +197,17 @@ def write_name(name: str) -> str:
 def _instance(path: str, number: int, region: NDArray[Any], classes: Indices | None, names: Sequence[str]) -> Row:
     extra: dict[str, Any] = {"instance": number}
     if number < 0:
-        raise ValueError(f"its colour stands for no instance: {unknown_class(number, names)}")
+        raise UnknownValueError(f"the colour {_show_value(number)} ({int(region.sum()):,} px) stands for no instance")
     if classes is None:
         return _row(path, f"instance{number}", None, region, extra)
     values = np.unique(classes[region]).tolist()
     if len(values) > 1:
-        raise ValueError(f"instance {number} covers pixels of the classes {', '.join(map(str, values))}")
+        raise BrokenRowError(f"instance {number} covers pixels of the classes {', '.join(map(str, values))}")
     if values[0] in (0, VOID):
         return _row(path, f"instance{number}", None, region, {**extra, "class_index": values[0]})
     if not 0 < values[0] < len(names):
-        raise ValueError(f"instance {number}: {unknown_class(values[0], names)}")
+        counts = {values[0]: int(region.sum())}
+        raise UnknownValueError(f"instance {number}: {unknown_values(counts, len(names) - 1)}")
     return _row(path, f"instance{number}", names[values[0]], region, extra)
 
 

@@ -16,7 +16,7 @@ from datatools.formats import voc_masks, voc_xml
 from datatools.formats.base import Content, dump_attributes
 from datatools.formats.documents import BrokenFileError, parse_xml
 from datatools.formats.locate import ImageIndex, clean_path
-from datatools.formats.rows import BrokenRowError, apply_patch, broken_file, broken_row
+from datatools.formats.rows import BrokenRowError, NoImageError, apply_patch, broken_file, broken_row
 from datatools.formats.voc_layout import (
     IMAGE_FOLDERS,
     LABEL_MAPS,
@@ -124,7 +124,7 @@ class Reader:
             elif (root, name) not in missing:
                 missing.add((root, name))
                 message = f"{name!r} is in the list, but has neither an image nor an annotation file"
-                self.rejected.append(broken_row(source, number, None, message))
+                self.rejected.append(broken_row(source, number, None, NoImageError(message)))
 
     def find_pngs(self) -> None:
         """Which segmentation PNGs belong to which image."""
@@ -210,9 +210,9 @@ class Reader:
     ) -> dict[str, Any]:
         names = self._names(image.root) if image.pngs else []
         rows, rejected, void = voc_masks.read_masks(path, classes, objects, names, claimed)
-        for value, message in rejected.items():
+        for value, error in rejected.items():
             source = image.pngs.get("SegmentationClass", image.pngs.get("SegmentationObject", ""))
-            self.rejected.append(broken_row(source, value, path, message))
+            self.rejected.append(broken_row(source, value, path, error))
         for key, row in rows.items():
             source = image.pngs["SegmentationObject" if key.startswith("instance") else "SegmentationClass"]
             patch = patches.get(key, {}) if isinstance(patches, dict) else {}
@@ -239,7 +239,7 @@ class Reader:
         try:
             return read(*values)
         except BrokenRowError as error:
-            self.rejected.append(broken_row(image.source, number, path, str(error)))
+            self.rejected.append(broken_row(image.source, number, path, error))
             return None
 
     def _add(self, row: Row | None, source: str) -> None:

@@ -6,9 +6,10 @@ into an element `<datatools>` as JSON. So nothing is lost, and a standard field 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,7 +17,14 @@ from xml.etree.ElementTree import Element, SubElement
 
 from datatools.formats.base import is_number
 from datatools.formats.documents import BrokenFileError, parse_json
-from datatools.formats.rows import BrokenRowError, apply_patch, apply_record_patch, make_patch, same_json
+from datatools.formats.rows import (
+    BrokenBoxError,
+    BrokenRowError,
+    apply_patch,
+    apply_record_patch,
+    make_patch,
+    same_json,
+)
 from datatools.masks import MaskError, Rings, Rle, dump_mask, parse_mask
 from datatools.schema import ANNOTATIONS, BOX
 
@@ -26,6 +34,8 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = ("truncated", "difficult", "occluded", "segmented", "depth")  # whole numbers, where they are written as such
 OBJECT_FIELDS = ("pose", "truncated", "difficult", "occluded", "part", "actions", "point")
 DEFAULTS = {"pose": "Unspecified", "truncated": "0", "difficult": "0"}  # the devkit's reader stops without them
+OBJECT_COLUMNS = frozenset({"name", "bndbox", "polygon", OURS})  # what is read into columns
+RECORD_COLUMNS = frozenset({"object", "size", OURS})
 RECORD_FIELDS = ("folder", "filename", "path", "source", "owner", "segmented")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", re.ASCII)
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}", re.ASCII)
@@ -63,14 +73,15 @@ def read_object(element: Element, path: str, number: int, base: int) -> Row:
     rings = [_read_ring(polygon) for polygon in element.findall("polygon")]
     corners = element.find("bndbox")
     if corners is None and not rings:
-        raise BrokenRowError("an object needs a bndbox")
+        raise BrokenBoxError("an object needs a bndbox")
     box = [None] * 4 if corners is None else _read_box(corners, base)
     row |= dict(zip(BOX, box, strict=True))
     name = (element.findtext("name") or "").strip()
     row |= {"label": name or None, "kind": "mask" if rings else "box"}
     row["mask"] = dump_mask(rings) if rings else None
-    row["attributes"] = read_fields(element, {"name", "bndbox", "polygon", OURS})
-    return apply_patch(row, read_patch(element))
+    row["attributes"] = read_fields(element, OBJECT_COLUMNS)
+    patch = read_patch(element)
+    return apply_patch(row, patch) if patch else row
 
 
 def write_object(row: Row, number: int, base: int, extra: Mapping[str, Any]) -> Element:
@@ -100,7 +111,7 @@ def read_record(root: Element, path: str, given: Row) -> Row | None:
     Raises BrokenRowError.
     """
     image = PurePosixPath(path)
-    fields = read_fields(root, {"object", "size", OURS})
+    fields = read_fields(root, RECORD_COLUMNS)
     if fields.get("filename") in (image.name, ""):
         del fields["filename"]
     if fields.get("folder") == image.parent.name:
@@ -110,7 +121,7 @@ def read_record(root: Element, path: str, given: Row) -> Row | None:
     patch = read_patch(root).get("record", {})
     if patch is None:
         return None
-    return apply_record_patch(row, patch)
+    return row if patch == {} else apply_record_patch(row, patch)
 
 
 def write_record(row: Row, given: Row, has_record: bool) -> tuple[Element, dict[str, Any]]:
@@ -137,13 +148,18 @@ def is_object(row: Row) -> bool:
     return row["kind"] == "mask" and row["mask"] is not None and mask_bounds(row["mask"]) is not None
 
 
-def read_fields(element: Element, known: Iterable[str]) -> dict[str, Any]:
+def read_fields(element: Element, known: Collection[str]) -> dict[str, Any]:
     """The children that are not `known` and the `<attributes>` list, by name."""
-    skipped = {*known, "attributes"}
     fields: dict[str, Any] = {}
     for child in element:
-        if child.tag not in skipped and child.get(OURS) != "default":
-            _add(fields, str(child.tag), _read_value(child))
+        tag = child.tag
+        if tag not in known and tag != "attributes" and child.get(OURS) != "default":
+            if tag in fields:
+                _add(fields, tag, _read_value(child))
+            else:
+                fields[tag] = _read_value(child)
+    if element.find("attributes") is None:
+        return fields
     named: dict[str, Any] = {}
     for attribute in element.findall("attributes/attribute"):
         _add(named, attribute.findtext("name") or "", _read_typed(attribute.find("value")))
@@ -190,11 +206,12 @@ def blank_row(path: str, number: int) -> Row:
     return {**row, "kind": "label", "attributes": {}}
 
 
+@functools.lru_cache(maxsize=8192)  # pixels repeat
 def read_number(text: str | None) -> Decimal:
     """A coordinate as it is written; raises BrokenRowError."""
     text = (text or "").strip()
     if not NUMBER.fullmatch(text) or not is_number(float(text)):
-        raise BrokenRowError(f"a coordinate must be a finite number, got {text!r}")
+        raise BrokenBoxError(f"a coordinate must be a finite number, got {text!r}")
     return Decimal(text)
 
 
@@ -231,12 +248,18 @@ def xml_text(text: str) -> str:
 
 
 def _read_box(corners: Element, base: int) -> list[Any]:
-    numbers = []
-    for name in CORNERS:
-        if corners.find(name) is None:
-            raise BrokenRowError(f"its bndbox has no {name}")
-        numbers.append(read_number(corners.findtext(name)))
-    return [float(EXACT.subtract(number, base if index < 2 else 0)) for index, number in enumerate(numbers)]
+    box = []
+    for name, shift in zip(CORNERS, (base, base, 0, 0)):
+        text = corners.findtext(name)
+        if text is None:
+            raise BrokenBoxError(f"its bndbox has no {name}")
+        box.append(_read_corner(text, shift))
+    return box
+
+
+@functools.lru_cache(maxsize=8192)
+def _read_corner(text: str, shift: int) -> float:
+    return float(EXACT.subtract(read_number(text), shift))
 
 
 def _write_box(element: Element, box: Sequence[float], base: int) -> None:

@@ -38,6 +38,7 @@ from typing import Any
 
 from datatools.formats.base import Content, Format, Row, Saved, dump_attributes, write_new
 from datatools.formats.locate import is_image
+from datatools.formats.rows import BrokenRowError, NoImageError, broken_row
 from datatools.formats.yolo_layout import (
     find_names,
     find_subsets,
@@ -50,21 +51,23 @@ from datatools.formats.yolo_layout import (
     read_text,
     subset_of_folder,
 )
-from datatools.formats.yolo_lines import BadLineError, YoloClasses, lines_of, own_id, to_row
+from datatools.formats.yolo_lines import YoloClasses, lines_of, own_id, to_row
 from datatools.formats.yolo_writing import to_yolo
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
 from datatools.schema import REJECTED
 from datatools.tree import Tree, UnreadableFileError
 
+NO_SIZE = ", and without its size no pixels"
+
 
 @dataclass(frozen=True)
 class YoloImage:
-    """An image and the text of its label file (None: it has none); `size_wh` in pixels, or in words why there is none."""
+    """An image and the text of its label file (None: it has none); `size_wh` in pixels, or the error that says why not."""
 
     path: str | None
     text: str | None
-    size_wh: tuple[int, int] | str
+    size_wh: tuple[int, int] | BrokenRowError
     source: str = ""
     subsets: Sequence[str] = ()
 
@@ -81,9 +84,8 @@ def from_yolo(images: Iterable[YoloImage], classes: YoloClasses, extras: Mapping
         for line, text in enumerate(lines_of(image.text), start=1):
             try:
                 row = to_row(text.split(), image.size_wh, classes) if text.strip() else None
-            except BadLineError as error:
-                where = {"source": image.source, "row": line, "path": image.path}
-                rejected.append({**where, "reason": "broken_row", "message": str(error)})
+            except BrokenRowError as error:
+                rejected.append(broken_row(image.source, line, image.path, error))
                 continue
             if row is not None:
                 found.add(row["label"])
@@ -141,16 +143,16 @@ def _images_of(
             yield YoloImage(path, text, _size_of(tree, path), label or "", among)
     for label in sorted(set(labels) - set(label_of.values())):
         text = read_text(tree, label, rejected)
-        yield YoloImage(None, text, "there is no image of this name, and without its size no pixels", label)
+        yield YoloImage(None, text, NoImageError(f"there is no image of this name{NO_SIZE}"), label)
 
 
-def _size_of(tree: Tree, path: str) -> tuple[int, int] | str:
+def _size_of(tree: Tree, path: str) -> tuple[int, int] | BrokenRowError:
     if path not in tree:
-        return "its image is not there, and without its size no pixels"
+        return NoImageError(f"its image is not there{NO_SIZE}")
     try:
         return read_size(tree.read(path))
     except (UnreadableImageError, UnreadableFileError) as error:
-        return f"its image cannot be read, and without its size no pixels: {error}"
+        return BrokenRowError(f"its image cannot be read{NO_SIZE}: {error}")
 
 
 def save_yolo(content: Content, folder: Path) -> Saved:

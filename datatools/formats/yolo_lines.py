@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 
 from datatools.formats.base import Row, dump_attributes, is_number
+from datatools.formats.rows import BrokenBoxError, BrokenRowError, UnknownClassError
 from datatools.masks import dump_mask
 from datatools.schema import BOX
 
 DECIMALS = 9  # of a pixel, when fractions are multiplied out
 DIGITS = (6, 9, 12, 15)  # of a fraction, tried in this order
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-
-
-class BadLineError(Exception):
-    """A line that cannot become a row; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +33,15 @@ class YoloClasses:
         return self.names.get(number)
 
 
-def to_row(tokens: Sequence[str], size_wh: tuple[int, int] | str, classes: YoloClasses) -> Row:
+def to_row(tokens: Sequence[str], size_wh: tuple[int, int] | BrokenRowError, classes: YoloClasses) -> Row:
     """Label, kind, box or mask in pixels, and attributes of one line, split at its blanks.
 
-    `size_wh` in pixels, or in words why there is none. Raises BadLineError.
+    `size_wh` in pixels, or the error that says why there is none. Raises BrokenRowError.
     """
-    values = [_to_number(token) for token in tokens]
-    if values[0] != int(values[0]):
-        raise BadLineError(f"the class must be a whole number, got {tokens[0][:40]!r}")
+    values = [_to_class(tokens[0]), *map(_to_number, tokens[1:])]
     kind, has_score = _kind_of(len(values) - 1, classes.kpt_shape)
-    if isinstance(size_wh, str):
-        raise BadLineError(size_wh)
+    if isinstance(size_wh, BrokenRowError):
+        raise size_wh
     label = classes.label_of(int(values[0]))
     attributes: Row = {} if label is not None else {"class_id": int(values[0])}
     if has_score:
@@ -61,12 +56,18 @@ def to_row(tokens: Sequence[str], size_wh: tuple[int, int] | str, classes: YoloC
     return {**row, "attributes": dump_attributes(attributes)}
 
 
+def _to_class(token: str) -> int:
+    if not NUMBER.fullmatch(token) or not is_number(float(token)) or float(token) != int(float(token)):
+        raise UnknownClassError(f"the class must be a whole number, got {token[:40]!r}")
+    return int(float(token))
+
+
 def _to_number(token: str) -> int | float:
     if not NUMBER.fullmatch(token):
-        raise BadLineError(f"{token[:40]!r} is not a number")
+        raise BrokenBoxError(f"{token[:40]!r} is not a number")
     value = float(token)
     if not is_number(value):
-        raise BadLineError(f"{token[:40]!r} is too large a number")
+        raise BrokenBoxError(f"{token[:40]!r} is too large a number")
     return int(value) if token.lstrip("+-").isdigit() else value
 
 
@@ -76,7 +77,9 @@ def _kind_of(n: int, kpt_shape: tuple[int, int] | None) -> tuple[str, bool]:
     if n in (4, 5, n_pose, n_pose + 1):
         return "box", n in (5, n_pose + 1)
     if n < 6:
-        raise BadLineError(f"a class and 4 numbers make a box, 6 or more a polygon: got {n} behind the class")
+        raise (BrokenBoxError if n < 4 else BrokenRowError)(
+            f"a class and 4 numbers make a box, 6 or more a polygon: got {n} behind the class"
+        )
     return "mask", n % 2 == 1
 
 

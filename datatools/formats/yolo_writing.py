@@ -15,10 +15,10 @@ import yaml
 
 from datatools.formats.base import Content, Loss, Row, Saved, dump_attributes, is_number, load_attributes
 from datatools.formats.locate import clean_path
+from datatools.formats.rows import BrokenRowError
 from datatools.formats.yolo_layout import NOT_SUBSETS, SUBSETS, kpt_shape_of, label_paths
 from datatools.formats.yolo_lines import (
     NUMBER,
-    BadLineError,
     YoloClasses,
     are_points,
     fractions_of_edges,
@@ -197,7 +197,7 @@ def _checked(lines: list[str], row: Row, size_wh: tuple[int, int], writer: _Writ
     for line in lines:
         try:
             back = to_row(line.split(), size_wh, writer.classes)
-        except BadLineError as error:
+        except BrokenRowError as error:
             writer.lose(row, "kind", f"it is left out: {error}")
             continue
         if back["kind"] != row["kind"]:

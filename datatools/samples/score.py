@@ -18,7 +18,7 @@ from datatools.store import load_table
 
 # fault in the key -> the finding code that should name it
 CODES = {
-    "truncated": "IMG001",
+    "truncated": "IMG004",
     "size_mismatch": "IMG002",
     "exact_duplicate": "DUP001",
     "near_duplicate": "DUP002",

@@ -265,3 +265,29 @@ def _known(size: tuple[Any, Any] | None) -> tuple[int, int]:
 @cache
 def _picture(width_px: int, height_px: int) -> bytes:
     return make_png(0, width_px, height_px)
+
+
+CODES = {  # what a message speaks of -> the code of the check that repeats it
+    "finite number": "BOX004",
+    "rotation must be": "BOX004",
+    "bndbox": "BOX004",
+    "a rectangle needs": "BOX004",
+    "datatools note has '1' as x0_px": "BOX004",
+    "got 3 behind": "BOX004",
+    "got 0 behind": "BOX004",
+    "is not a number": "BOX004",
+    "too large a number": "BOX004",
+    "class must be": "LBL001",
+    "RLE": "MSK008",
+    "larger than 100000000": "MSK008",
+    "an image of 100000 x": "MSK008",
+    "not JSON serializable": "MSK008",
+    "rle": "MSK008",
+    "hangs over": "MSK008",
+    "is not in images": "LBL005",
+}
+
+
+def reason_of(message: str) -> str:
+    """The reason that a rejected row with this message must have."""
+    return next((code for text, code in CODES.items() if text in message), "broken_row")

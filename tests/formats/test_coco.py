@@ -27,11 +27,12 @@ from datatools.formats.coco_names import (
     id_prefixes,
     subset_of,
 )
+from datatools.formats.rows import NOT_JSON
 from datatools.masks import dump_mask, encode_counts, from_array, parse_mask
 from datatools.schema import BOX
 from datatools.tree import open_tree
 from tests.builders import coco_text, lay_out, make_coco, make_object, make_png
-from tests.formats.contents import HOSTILE_TEXT, annotation_bytes, contents, json_objects, lay_out_content
+from tests.formats.contents import HOSTILE_TEXT, annotation_bytes, contents, json_objects, lay_out_content, reason_of
 
 NAN, INF = float("nan"), float("inf")
 COUNTS = encode_counts([2, 4, 114])
@@ -268,7 +269,24 @@ def test_a_broken_annotation_is_rejected_with_its_place_and_reason(item: Any, me
     [row] = plain(content.rejected)
     assert message in row["message"]
     assert len(row["message"]) <= 300
-    assert (row["source"], row["row"], row["reason"]) == ("annotations.json", 2, "broken_row")
+    assert (row["source"], row["row"], row["reason"]) == ("annotations.json", 2, reason_of(message))
+
+
+def test_a_number_that_is_none_costs_its_row_and_not_the_file(tmp_path: Path):
+    bad = [{"bbox": [1, 2, float(text), 4]} for text in ("nan", "inf")] + [{"segmentation": [[1, 2, 3, 4, 5, NAN]]}]
+    objects = [
+        make_object(**{"id": number, **fields}) for number, fields in enumerate([{}, *bad, {"area": NAN}, {"id": NAN}])
+    ]
+    lay_out(tmp_path, {"a.json": json.dumps(make_coco(*objects))})
+    content = open_and_load(tmp_path)
+    assert content.annotations["annotation_id"].tolist() == ["coco/0"]
+    assert [(row["row"], row["reason"], row["annotation_id"]) for row in plain(content.rejected)] == [
+        (2, "BOX004", "coco/1"),
+        (3, "BOX004", "coco/2"),
+        (4, "BOX004", "coco/3"),
+        (5, "broken_row", "coco/4"),
+        (6, "broken_row", None),
+    ]
 
 
 def test_a_rejected_row_names_its_image_where_there_is_one():
@@ -307,7 +325,7 @@ def test_an_id_that_stands_for_two_things_stands_for_none():
         ({"id": 9, "file_name": ["x"]}, "images[3]: it needs a file_name"),
         ({"file_name": "c.png"}, "images[3]: it has no id that an annotation could name"),
         ({"id": [1], "file_name": "c.png"}, "images[3]: it has no id that an annotation could name"),
-        ({"id": 9, "file_name": "c.png", "x": NAN}, "images[3]: it has a value that JSON does not allow"),
+        ({"id": 9, "file_name": "c.png", "x": NAN}, f"images[3]: {NOT_JSON}"),
         (
             {"id": 1, "file_name": "a.png", "width": 5, "x": 1},
             "images[3]: a.png is there before with another width_px; the first one stays",
@@ -353,7 +371,10 @@ def test_a_document_that_is_no_coco_is_one_broken_file(document: Any, message: s
     ("data", "message"),
     [
         (b'{"images": [], "annotations": [', "not JSON: Expecting value"),
-        (b'{"images": [], "annotations": [NaN]}', "not JSON: NaN is no JSON number"),
+        (
+            b'{"images": [], "annotations": [], "info": {"year": NaN}}',
+            "not JSON: it has a value that JSON does not allow",
+        ),
         (b'{"images": [], "annotations": [], "images": []}', "not JSON: the key 'images' is there twice"),
         (b'{"images": [], "annotations": [' + b"[" * 5000, "not JSON: nested too deeply"),
         (b'{"images": [], "annotations": []}\xff', "not JSON: 'utf-8' codec can't decode byte 0xff"),

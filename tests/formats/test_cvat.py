@@ -22,7 +22,7 @@ from datatools.formats.xml_writing import render_xml
 from datatools.masks import from_array, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
-from tests.formats.contents import HOSTILE_TEXT, PLAIN_TEXT, contents, round_trip
+from tests.formats.contents import HOSTILE_TEXT, PLAIN_TEXT, contents, reason_of, round_trip
 
 Row = dict[str, Any]
 SHARED = Path(os.environ.get("DATATOOLS_SHARED", Path(__file__).parents[3] / "shared"))
@@ -254,7 +254,12 @@ def test_an_empty_label_is_unknown():
 def test_a_broken_shape_is_rejected_with_its_number(shape: str, message: str):
     content = convert(BOX, shape, BOX)
     [bad] = content.rejected.to_dict("records")
-    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == ("annotations.xml", 2, "a.png", "broken_row")
+    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == (
+        "annotations.xml",
+        2,
+        "a.png",
+        reason_of(message),
+    )
     assert bad["message"].startswith(message)
     assert content.annotations["annotation_id"].tolist() == ["cvat/a.png#1", "cvat/a.png#3"]
 
@@ -385,7 +390,7 @@ def test_each_frame_that_shows_the_object_is_a_row_of_its_image_and_the_others_s
     assert (record["width_px"], record["height_px"], record["attributes"]) == (25, 20, '{"frame":10}')
     rejected = content.rejected.sort_values("row")
     assert rejected["row"].tolist() == [2, 3, 4, 5]
-    assert rejected["reason"].tolist() == ["outside", "broken_row", "broken_row", "broken_row"]
+    assert rejected["reason"].tolist() == ["outside", "LBL005", "LBL005", "BOX004"]
     assert rejected["message"].tolist() == [
         "the track 3 is outside of frame 11: nothing to see",
         "frame 12 of the video is no image here: put it at images/frame_000012.png",

@@ -13,6 +13,7 @@ from hypothesis import given
 from datatools.formats.base import Content, dump_attributes
 from datatools.formats.index_masks import (
     FORMAT,
+    find_grey_edges,
     find_index_masks,
     load_index_masks,
     parse_names,
@@ -91,7 +92,7 @@ def test_where_all_is_0_or_255_it_is_the_one_class(tmp_path: Path, classes: str 
 @pytest.mark.parametrize(
     ("array", "row", "message"),
     [
-        (MASK + 2, 3, "the pixel value 3 is no class: the list ends with 2"),
+        (MASK + 2, 3, "the pixel values 3 (3 px), 4 (1 px) are no classes: the list ends with 2"),
         (png(MASK[:1]), None, "3 x 1 pixels, but images/a.png has 3 x 2"),
         (png(MASK)[:50], None, "runcated"),
         (png(MASK, "[]"), None, "its datatools note is no JSON object"),
@@ -106,14 +107,17 @@ def test_bad_masks_are_rejected_with_file_and_value(tmp_path: Path, array: Any, 
     first = content.rejected.to_dict("records")[0]
     assert message in first["message"]
     assert (first["source"], first["path"]) == ("masks/a.png", "images/a.png")
-    assert first["reason"] == ("broken_row" if row or "record" in str(array) or "unknown" in message else "broken_file")
+    in_row = "broken_row" if row or "record" in str(array) or "unknown" in message else "broken_file"
+    assert first["reason"] == ("MSK009" if "pixel value" in message else in_row)
     assert row is None or first["row"] == row
 
 
 def test_every_value_is_kept_or_rejected(tmp_path: Path):
     content = one(tmp_path, np.array([[1, 2, 3], [4, 200, 255]]))
     assert content.annotations["label"].tolist() == ["cat", "dog"]
-    assert content.rejected["row"].tolist() == [3, 4, 200]
+    [row] = content.rejected.to_dict("records")
+    assert (row["row"], row["reason"]) == (3, "MSK009")
+    assert row["message"] == "the pixel values 3 (1 px), 4 (1 px), 200 (1 px) are no classes: the list ends with 2"
 
 
 def test_a_mask_without_image_is_rejected_where_most_have_one(tmp_path: Path):
@@ -306,3 +310,29 @@ def test_the_samples_are_read(tmp_path: Path, below: str, labels: list[str], cla
     assert (sorted(content.annotations["label"]), content.classes) == (sorted(labels), classes)
     assert content.rejected.empty
     assert all(parse_mask(text).n_pixels for text in content.annotations["mask"])
+
+
+def test_grey_edges_are_no_classes_where_nothing_names_the_values(tmp_path: Path):
+    blurred = np.repeat(np.concatenate([np.zeros(200), np.arange(1, 255, 8), np.full(100, 255)])[None], 4, axis=0)
+    files = {"images/a.png": make_png(1, blurred.shape[1], 4), "masks/a.png": png(blurred)}
+    content = load(tmp_path, files)
+    assert (content.annotations["label"].tolist(), content.classes) == (["255"], ("255",))
+    [row] = content.rejected.to_dict("records")
+    assert (row["source"], row["row"], row["reason"]) == ("masks/a.png", 1, "MSK009")
+    assert row["message"] == (
+        "32 pixel values from 1 to 249 (128 px) are no classes. Mostly they are grey edges, as JPEG or scaling leaves them"
+    )
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {0: 900, **dict.fromkeys(range(1, 21), 4), 255: 300},
+        {0: 900, **dict.fromkeys(range(1, 255), 4), 255: 300},
+        {0: 900, 64: 1, 128: 1, 192: 1, 255: 90},
+        {0: 900, **dict.fromkeys(range(1, 254), 1)},
+    ],
+    ids=["classes and void", "objects", "few", "no 255"],
+)
+def test_classes_and_objects_are_no_grey_edges(counts: dict[int, int]):
+    assert find_grey_edges([counts]) == frozenset()

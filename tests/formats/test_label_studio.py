@@ -21,7 +21,7 @@ from datatools.formats.rows import BrokenRowError
 from datatools.masks import from_array, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
-from tests.formats.contents import PLAIN_TEXT, contents, json_values, round_trip
+from tests.formats.contents import PLAIN_TEXT, contents, json_values, reason_of, round_trip
 
 Row = dict[str, Any]
 PNG = make_png()
@@ -207,9 +207,26 @@ def test_a_region_drawn_and_labelled_by_two_tags_is_one_row():
 def test_a_broken_result_is_rejected_with_its_number(result: Any, message: str):
     first, last = make_result(id="first"), make_result(id="last")
     _, rows, [bad] = convert(make_task(first), make_task(result, last))
-    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == ("tasks.json", 2, "a.png", "broken_row")
+    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == ("tasks.json", 2, "a.png", reason_of(message))
     assert bad["message"].startswith(message)
     assert [row["annotation_id"] for row in rows] == ["label_studio/first", "label_studio/last"]
+
+
+def test_a_number_that_is_none_costs_its_row_and_not_the_file(tmp_path: Path):
+    nan = float("nan")
+    results = [make_result(id=str(number)) for number in range(4)]
+    results[1]["value"]["x"] = nan
+    results[2]["score"] = nan
+    notes = {"type": "textarea", "from_name": "t", "to_name": "image", "value": {"text": [nan]}}
+    bad_task = {**make_task(make_result(id="other")), "score": nan}
+    content = load(tmp_path, {"a.json": json.dumps([make_task(*results, notes), bad_task]), "a.png": PNG})
+    assert content.annotations["annotation_id"].tolist() == ["label_studio/0", "label_studio/3"]
+    assert content.rejected[["row", "reason"]].to_numpy().tolist() == [
+        [2, "BOX004"],
+        [3, "broken_row"],
+        [5, "broken_row"],
+        [6, "broken_row"],
+    ]
 
 
 def test_a_region_without_id_is_called_after_its_place():
@@ -485,7 +502,6 @@ def test_a_second_task_of_an_image_adds_its_rows_only(tmp_path: Path):
     ("text", "message"),
     [
         ('[{"data": {}, "annotations": []', "not JSON: Expecting"),
-        ('[{"data": NaN, "annotations": []}]', "not JSON: NaN is no JSON number"),
         (
             '[{"image": "a.png", "annotation_id": 1, "annotator": 1, "lead_time": 2}]',
             "JSON_MIN leaves out fields that are needed: export as JSON",

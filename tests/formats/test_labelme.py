@@ -26,7 +26,7 @@ from datatools.masks import from_array, parse_mask
 from datatools.schema import ANNOTATIONS
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
-from tests.formats.contents import PLAIN_TEXT, contents, json_values, lay_out_content, round_trip
+from tests.formats.contents import PLAIN_TEXT, contents, json_values, lay_out_content, reason_of, round_trip
 
 Row = dict[str, Any]
 SHARED = Path(os.environ.get("DATATOOLS_SHARED", Path(__file__).parents[3] / "shared"))
@@ -222,7 +222,7 @@ def test_a_label_that_is_no_text_is_unknown_and_kept(label: Any, kept: Row):
 )
 def test_a_broken_shape_is_rejected_with_its_number(shape: Any, message: str):
     rows, [bad] = convert(make_shape(), shape, make_shape())
-    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == ("a.json", 2, "a.png", "broken_row")
+    assert (bad["source"], bad["row"], bad["path"], bad["reason"]) == ("a.json", 2, "a.png", reason_of(message))
     assert bad["message"].startswith(message)
     assert [row["annotation_id"] for row in rows] == ["labelme/a.png#1", "labelme/a.png#3"]
 
@@ -313,7 +313,7 @@ def test_fields_of_the_file_are_the_records(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"shapes": [], "imagePath": "a.png", "x": NaN}', "not JSON: NaN is no JSON number"),
+        ('{"shapes": [], "imagePath": "a.png", "x": NaN}', "not JSON: it has a value that JSON does not allow"),
         ('{"shapes": [], "imagePath": "a.png"', "not JSON: Expecting"),
         ('{"shapes": [], "shapes": [], "imagePath": "a.png"}', "not JSON: the key 'shapes' is there twice"),
         ('{"shapes": {}, "imagePath": "a.png"}', "a LabelMe file needs the list shapes"),
@@ -782,3 +782,11 @@ def test_laid_out_images_do_not_change_what_is_read(tmp_path: Path):
     lay_out_content(tmp_path, content)
     tree = open_tree(tmp_path)
     assert FORMAT.load(tree, FORMAT.find(tree)).same_as(content)
+
+
+def test_a_number_that_is_none_costs_its_shape_and_not_the_file(tmp_path: Path):
+    nan = float("nan")
+    shapes = [make_shape(), make_shape(points=[[1, nan], [2, 2]]), make_shape(score=nan), make_shape()]
+    content = load(tmp_path, {"a.json": json.dumps(make_document(*shapes)), "a.png": PNG})
+    assert content.annotations["annotation_id"].tolist() == ["labelme/a.png#1", "labelme/a.png#4"]
+    assert content.rejected[["row", "reason"]].to_numpy().tolist() == [[2, "BOX004"], [3, "broken_row"]]

@@ -18,8 +18,9 @@ from datatools.formats.object_masks import (
     load_object_masks,
     to_object_masks,
 )
+from datatools.formats.rows import UnknownValueError
 from datatools.index_images import decode_index_mask, encode_index_mask
-from datatools.masks import MaskError, Rle, parse_mask
+from datatools.masks import Rle, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
 from tests.formats.contents import SIZE_WH, contents
@@ -76,13 +77,27 @@ def test_every_file_is_one_mask_with_its_holes_and_parts(tmp_path: Path):
     ]
     assert content.annotations["source"].tolist() == ["a/masks/b.png", "a/masks/x.png"]
     assert [json.loads(text) for text in content.annotations["attributes"]] == [{"mask_file": "b"}, {"mask_file": "x"}]
-    assert content.annotations["label"].isna().all()
+    assert set(content.annotations["label"]) == {"object"}
+    assert content.classes == ("object",)
     for text in content.annotations["mask"]:
         mask = parse_mask(text)
         assert isinstance(mask, Rle)
         np.testing.assert_array_equal(mask.to_array(), RING == 1)
     assert content.files == {"a/masks/b.png", "a/masks/x.png"}
     assert content.records[["path", "width_px", "height_px"]].values.tolist() == [["a/images/a.png", 5, 5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "classes"), [("nucleus\n", "nucleus", ("nucleus",)), ("a\nb\n", None, ("a", "b"))]
+)
+def test_a_list_of_one_class_names_the_objects(tmp_path: Path, text: str, label: str | None, classes: tuple[str, ...]):
+    lay_out(tmp_path, {"classes.txt": text})
+    content = load(one_image(tmp_path, x=png(RING)))
+    assert content.annotations["label"].astype(object).where(content.annotations["label"].notna(), None).tolist() == [
+        label
+    ]
+    assert content.classes == classes
+    assert "classes.txt" in content.files
 
 
 def test_objects_may_overlap_and_be_empty(tmp_path: Path):
@@ -93,9 +108,12 @@ def test_objects_may_overlap_and_be_empty(tmp_path: Path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (png(RING, 7), "the mask of one object has the values 0 and 255, or 0 and 1, but this one has 7"),
-        (png(RING + 1, 2), "the mask of one object has the values 0 and 255, or 0 and 1, but this one has 2, 4"),
-        (png(np.arange(25).reshape(5, 5)), "but this one has 255, 510, 765, 1020, 1275, ..."),
+        (png(RING, 7), "the mask of one object has 0 and 255, or 0 and 1, but this one has 7 (9 px)"),
+        (png(RING + 1, 2), "the mask of one object has 0 and 255, or 0 and 1, but this one has 2 (16 px), 4 (9 px)"),
+        (
+            png(np.arange(25).reshape(5, 5)),
+            "but this one has 255 (1 px), 510 (1 px), 765 (1 px), 1020 (1 px), 1275 (1 px) and 19 more",
+        ),
         (png(np.ones((4, 5))), "5 x 4 pixels, but a/images/a.png has 5 x 5"),
         (png(RING)[:50], "truncated"),
         (png(RING, 255, "[]"), "its datatools note is no JSON object"),
@@ -107,8 +125,9 @@ def test_objects_may_overlap_and_be_empty(tmp_path: Path):
 def test_a_mask_that_cannot_be_taken_is_rejected_with_its_file(tmp_path: Path, data: bytes, message: str):
     content = load(one_image(tmp_path, x=png(RING), y=data))
     [row] = content.rejected.to_dict("records")
+    reason = "MSK009" if "0 and 255" in row["message"] else "broken_file"
     assert message in row["message"]
-    assert (row["source"], row["path"], row["reason"]) == ("a/masks/y.png", "a/images/a.png", "broken_file")
+    assert (row["source"], row["path"], row["reason"]) == ("a/masks/y.png", "a/images/a.png", reason)
     assert len(content.annotations) == 1
     assert content.annotations["annotation_id"].tolist() == ["object_masks/a/images/a.png#1"]
 
@@ -130,7 +149,7 @@ def test_nothing_else_is_taken_for_masks(tmp_path: Path, files: dict[str, bytes]
 
 
 def test_a_mask_of_two_values_is_an_error_in_memory():
-    with pytest.raises(MaskError, match="this one has 1, 2"):
+    with pytest.raises(UnknownValueError, match=r"this one has 1 \(1 px\), 2 \(1 px\)"):
         from_object_mask(np.array([[0, 1, 2]], dtype=np.uint16), "a.png", "m.png", 1)
 
 

@@ -23,7 +23,7 @@ from datatools.formats.tables import TableFile, find_tables, from_table, load_cs
 from datatools.schema import ANNOTATIONS, BOX
 from datatools.tree import open_tree
 from tests.builders import lay_out
-from tests.formats.contents import HOSTILE_TEXT, PLAIN_TEXT, contents
+from tests.formats.contents import HOSTILE_TEXT, PLAIN_TEXT, contents, reason_of
 
 SHARED = Path(os.environ.get("DATATOOLS_SHARED", Path(__file__).parents[3] / "shared"))
 NAME = st.text("abc/. ", max_size=4)
@@ -109,7 +109,8 @@ def test_paths_in_labels_are_those_from_the_root(tmp_path: Path):
         ("b.png,  ", "broken_row", "path or label is empty", "b.png"),
         (",cat", "broken_row", "path or label is empty", None),
         ("a.png,cat", "repeated_row", "anna labels this image twice", "a.png"),
-        ("./a.png,dog", "repeated_row", "anna labels this image twice", "a.png"),
+        ("./a.png,cat", "repeated_row", "anna labels this image twice", "a.png"),
+        ("./a.png,dog", "LBL006", "anna labels this image twice: 'cat', which stays, and 'dog'", "a.png"),
         ("b.png", "broken_row", "expected 2 values, one a column, got 1", None),
         ("b.png,c,d", "broken_row", "expected 2 values, one a column, got 3", None),
     ],
@@ -302,7 +303,7 @@ def test_a_row_without_box_among_boxes_is_a_label_and_a_box_may_have_no_label(tm
 def test_a_box_that_is_no_four_numbers_is_rejected(tmp_path: Path, cell: str):
     content = load(tmp_path, {"t.csv": f"image,label,xmin,ymin,xmax,ymax\na.png,cat,1,2,{cell},4\n"})
     message = f"xmax must be a finite number, got {cell!r}"
-    assert rejected_of(content) == [("t.csv", 2, "a.png", "broken_row", message)]
+    assert rejected_of(content) == [("t.csv", 2, "a.png", "BOX004", message)]
 
 
 def test_boxes_of_several_tables_have_ids_of_their_own(tmp_path: Path):
@@ -390,7 +391,7 @@ def test_parquet_is_read_like_csv_and_keeps_numbers(tmp_path: Path):
     assert content.annotations[BOX].to_numpy().tolist() == [[1.0, 2.5, 3.0, 4.0]]
     assert load_attributes(content.annotations.loc[0, "attributes"]) == {"n": 7, "f": 0.5, "ok": True}
     message = "ymax must be a finite number, got ''"
-    assert rejected_of(content) == [("t.parquet", 2, "b.png", "broken_row", message)]
+    assert rejected_of(content) == [("t.parquet", 2, "b.png", "BOX004", message)]
 
 
 @given(st.binary(max_size=60))
@@ -426,7 +427,7 @@ def own(line: str, name: str = "annotations.csv") -> dict[str, str]:
 def test_a_bad_row_of_our_own_table_is_rejected(tmp_path: Path, line: str, message: str):
     content = load(tmp_path, own(line))
     [row] = rejected_of(content)
-    assert (row[0], row[1], row[3]) == ("annotations.csv", 2, "broken_row")
+    assert (row[0], row[1], row[3]) == ("annotations.csv", 2, reason_of(message))
     assert row[4].startswith(message)
     assert len(content.annotations) == 0
 

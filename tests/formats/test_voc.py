@@ -21,7 +21,7 @@ from datatools.index_images import decode_index_mask, encode_index_mask, label_c
 from datatools.masks import from_array, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
-from tests.formats.contents import contents
+from tests.formats.contents import contents, reason_of
 from tests.formats.shared_sets import unpack
 from tests.formats.test_object_masks import assert_same, lay_out_images, through_folder
 
@@ -320,7 +320,7 @@ def test_a_broken_object_is_rejected_with_file_and_number(tmp_path: Path, item: 
     content = read_xml(tmp_path, make_xml(make_box(), item, make_box()))
     [row] = content.rejected.to_dict("records")
     assert row["message"].startswith(message)
-    place = ("Annotations/a.xml", 2, "JPEGImages/a.png", "broken_row")
+    place = ("Annotations/a.xml", 2, "JPEGImages/a.png", reason_of(message))
     assert (row["source"], row["row"], row["path"], row["reason"]) == place
     assert content.annotations["annotation_id"].tolist() == ["voc/JPEGImages/a.png#1", "voc/JPEGImages/a.png#3"]
 
@@ -610,12 +610,12 @@ def test_overlapping_masks_survive_beside_pngs_that_cannot_hold_them(tmp_path: P
 @pytest.mark.parametrize(
     ("classes", "objects", "place", "message"),
     [
-        (CLASSES + 20, None, 21, "the pixel value 21 is no class: the label map ends with 20"),
+        (CLASSES + 20, None, 21, "the pixel values 21 (3 px), 22 (3 px) are no classes: the list ends with 20"),
         (
             np.array([[21]]),
             np.array([[4]]),
             4,
-            "instance 4: the pixel value 21 is no class: the label map ends with 20",
+            "instance 4: the pixel value 21 (1 px) is no class: the list ends with 20",
         ),
         (np.array([[1, 2]]), np.array([[4, 4]]), 4, "instance 4 covers pixels of the classes 1, 2"),
     ],
@@ -650,7 +650,7 @@ def test_masks_painted_in_colours_are_read_by_the_label_map(tmp_path: Path):
     }
     content = read(tmp_path / "1", files)
     assert content.annotations["label"].tolist() == ["cat"]
-    assert [row[2] for row in messages(content)] == ["the colour 1,2,3 is not in the label map"]
+    assert [row[2] for row in messages(content)] == ["the colour 1,2,3 (1 px) is no class: the label map has others"]
     assert content.classes == ("cat",)
     documents, _ = to_voc(content)
     assert documents["labelmap.txt"].decode() == label_map

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datatools.formats.base import Content, Loss, dump_attributes, load_attributes
+from datatools.formats.rows import NoImageError
 from datatools.formats.yolo import YoloImage, find_yolo, from_yolo, load_yolo, save_yolo
 from datatools.formats.yolo_lines import YoloClasses
 from datatools.formats.yolo_writing import CLOSE_PX, to_yolo
 from datatools.schema import BOX
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
-from tests.formats.contents import HOSTILE_TEXT, SIZE_WH, contents, json_objects, json_values
+from tests.formats.contents import HOSTILE_TEXT, SIZE_WH, contents, json_objects, json_values, reason_of
 
 SHARED = Path(os.environ.get("DATATOOLS_SHARED", Path(__file__).parents[3] / "shared"))
 NAMES = YoloClasses({0: "cat", 1: "dog"})
@@ -145,7 +146,7 @@ def test_without_any_names_the_classes_are_called_by_their_numbers():
     [
         ("0 .5 .5 .5", "a class and 4 numbers make a box, 6 or more a polygon: got 3 behind the class"),
         ("0", "a class and 4 numbers make a box, 6 or more a polygon: got 0 behind the class"),
-        ("cat .5 .5 .5 .2", "'cat' is not a number"),
+        ("cat .5 .5 .5 .2", "the class must be a whole number, got 'cat'"),
         ("0 .5 .5 .5 x", "'x' is not a number"),
         ("0 nan .5 .5 .2", "'nan' is not a number"),
         ("0 inf .5 .5 .2", "'inf' is not a number"),
@@ -160,15 +161,15 @@ def test_without_any_names_the_classes_are_called_by_their_numbers():
 )
 def test_a_bad_line_is_rejected_with_its_number(line: str, message: str):
     content = read(f"0 .5 .5 .5 .2\n\n{line}\n1 .5 .5 .5 .2\n")
-    assert rejected_of(content) == [("labels/a.txt", 3, "images/a.png", "broken_row", message)]
+    assert rejected_of(content) == [("labels/a.txt", 3, "images/a.png", reason_of(message), message)]
     assert content.annotations["annotation_id"].tolist() == ["yolo/images/a.png#1", "yolo/images/a.png#4"]
 
 
 def test_lines_of_an_image_without_size_are_rejected():
-    content = read("0 .5 .5 .5 .2\n\n1 .5 .5 .5 .2", size_wh="there is no such image")
+    content = read("0 .5 .5 .5 .2\n\n1 .5 .5 .5 .2", size_wh=NoImageError("there is no such image"))
     assert [row[1:] for row in rejected_of(content)] == [
-        (1, "images/a.png", "broken_row", "there is no such image"),
-        (3, "images/a.png", "broken_row", "there is no such image"),
+        (1, "images/a.png", "LBL005", "there is no such image"),
+        (3, "images/a.png", "LBL005", "there is no such image"),
     ]
     assert content.records["width_px"].isna().all()
 
@@ -332,7 +333,7 @@ def test_labels_without_their_image_are_rejected_line_by_line(tmp_path: Path):
     }
     content = load(tmp_path, files)
     message = "there is no image of this name, and without its size no pixels"
-    assert rejected_of(content) == [("labels/train/b.txt", 1, None, "broken_row", message)]
+    assert rejected_of(content) == [("labels/train/b.txt", 1, None, "LBL005", message)]
 
 
 def test_labels_of_an_image_that_a_list_names_are_rejected_with_its_path(tmp_path: Path):
@@ -345,7 +346,7 @@ def test_labels_of_an_image_that_a_list_names_are_rejected_with_its_path(tmp_pat
     }
     content = load(tmp_path, files)
     message = "its image is not there, and without its size no pixels"
-    assert rejected_of(content) == [("labels/b.txt", 1, "images/b.png", "broken_row", message)]
+    assert rejected_of(content) == [("labels/b.txt", 1, "images/b.png", "LBL005", message)]
 
 
 def test_labels_of_an_unreadable_image_are_rejected(tmp_path: Path):

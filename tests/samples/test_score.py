@@ -48,7 +48,7 @@ def counts(scores: list[Score], fault: str) -> tuple[int, int, int, int]:
 
 def test_a_fault_is_found_when_its_code_names_its_path():
     key = make_key(("truncated", "a"), ("truncated", "b"), ("size_mismatch", "c"))
-    findings = make_findings(("IMG001", "a"), ("IMG001", "a", "again"), ("IMG001", "x"), ("IMG002", "b"))
+    findings = make_findings(("IMG004", "a"), ("IMG004", "a", "again"), ("IMG004", "x"), ("IMG002", "b"))
     scores = score_sample(key, findings, make_queue())
     assert counts(scores, "truncated") == (2, 1, 3, 2)
     assert counts(scores, "size_mismatch") == (1, 0, 1, 0)
@@ -99,9 +99,9 @@ def test_scores_without_a_fault_or_a_finding_have_no_rate():
 
 
 def test_lines_are_a_table():
-    lines = list(to_lines([Score("truncated", "IMG001", 4, 3, 6, 3), Score("x", "y", 0, 0, 0, 0)]))
+    lines = list(to_lines([Score("truncated", "IMG004", 4, 3, 6, 3), Score("x", "y", 0, 0, 0, 0)]))
     assert lines[0].split() == ["fault", "judged", "by", "planted", "found", "recall", "findings", "precision"]
-    assert lines[1].split() == ["truncated", "IMG001", "4", "3", "0.750", "6", "0.500"]
+    assert lines[1].split() == ["truncated", "IMG004", "4", "3", "0.750", "6", "0.500"]
     assert lines[2].split() == ["x", "y", "0", "0", "-", "0", "-"]
     assert len({len(line) for line in lines}) == 1
 
@@ -121,7 +121,7 @@ def test_a_missing_key_says_what_to_run(tmp_path: Path):
 
 def save_project(root: Path) -> Project:
     project = Project(root)
-    save_table(project.findings, make_findings(("IMG001", "a")), FINDINGS)
+    save_table(project.findings, make_findings(("IMG004", "a")), FINDINGS)
     save_table(project.model_findings, make_findings(("DUP002", "b")), FINDINGS)
     save_table(project.queue, make_queue("c"), QUEUE)
     rows = "truncated,a,,\nnear_duplicate,b,,a\nwrong_label,c,,1\n"
