@@ -5,7 +5,8 @@ Why it matters: one person's habit is a systematic error; a vote hides it until 
 What to do: show the annotator some examples of both classes, then have those images labelled again.
 
 Options: `validate.confusion_min`: from which share of a class on the habit is named (default 0.1, at least 5 images). The
-class of an image is the majority of the *other* annotators; images on which they tie are left out.
+class of an image is what more than half of the *other* annotators say, at least two of them; images on which they tie,
+and images that only two annotators rated, are left out: of two alone nobody can tell who is apart.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from datatools.agreement.ratings import from_table
 from datatools.checks.base import Check, Inputs
 from datatools.findings import Finding
 from datatools.params import ValidateParams
@@ -22,30 +24,24 @@ N_MIN = 5
 
 
 def find_confused_classes(ratings: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
-    """Yield a finding for each annotator and pair of classes; needs at least three annotators to tell who is apart."""
-    if ratings.shape[1] < 3:
-        return
-    for name in ratings.columns:
-        others = _agreed(ratings.drop(columns=name))
-        both = ratings[name].notna() & others.notna()
-        table = pd.crosstab(others[both], ratings.loc[both, name])
-        for label, row in table.iterrows():
-            for given, n in row.drop(label, errors="ignore").items():
-                share = n / row.sum()
-                if n >= N_MIN and share >= params.confusion_min:
-                    yield Finding(
-                        f"{name} calls {share:.0%} of {label!r} {given!r} ({n} of {row.sum()} images)", score=1 - share
-                    )
-
-
-def _agreed(ratings: pd.DataFrame) -> pd.Series:
-    """The label that more than half of the columns give, else null."""
-    result = pd.Series(pd.NA, index=ratings.index, dtype="string")
-    rated = ratings.notna().sum(axis=1)
-    for name in ratings.columns:
-        same = ratings.eq(ratings[name], axis=0).fillna(False).sum(axis=1)
-        result = result.where(~(same * 2 > rated), ratings[name])
-    return result
+    """Yield a finding for each annotator and pair of classes."""
+    coded = from_table(ratings)
+    rating, label, n = coded.others()
+    n_others = coded.n_of_item[coded.item[rating]] - 1
+    agreed = (n * 2 > n_others) & (n_others >= 2)
+    own = rating[agreed]
+    judged = pd.DataFrame({"who": coded.annotator[own], "label": label[agreed], "given": coded.label[own]})
+    table = judged.value_counts(sort=False).rename("n").reset_index()
+    table["total"] = table.groupby(["who", "label"])["n"].transform("sum")
+    table["share"] = table["n"] / table["total"]
+    named = (table["label"] != table["given"]) & (table["n"] >= N_MIN) & (table["share"] >= params.confusion_min)
+    for row in table[named].itertuples():
+        name, seen, given = coded.annotators[row.who], coded.classes[row.label], coded.classes[row.given]
+        yield Finding(
+            f"{name} calls {row.share:.0%} of {seen!r} {given!r} ({row.n} of {row.total} images)",
+            score=1 - row.share,
+            subject=f"{name}: {seen} as {given}",
+        )
 
 
 def _spoil(inputs: Inputs) -> Inputs:
@@ -55,4 +51,4 @@ def _spoil(inputs: Inputs) -> Inputs:
     return {**inputs, "ratings": ratings}
 
 
-CHECK = Check("AGR002", "annotator confuses two classes", "warning", find_confused_classes, _spoil)
+CHECK = Check("AGR002", "annotator confuses two classes", "warning", find_confused_classes, _spoil, version=2)

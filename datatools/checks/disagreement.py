@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
+from datatools.agreement.ratings import from_table
 from datatools.checks.base import Check, Inputs
 from datatools.dataset import label_id
 from datatools.findings import Finding
@@ -21,15 +23,22 @@ from datatools.findings import Finding
 
 def find_disagreements(ratings: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image with two or more different labels."""
-    names = list(ratings.columns)
-    columns = [ratings[name].astype(object).where(ratings[name].notna(), None).tolist() for name in names]
-    for path, labels in zip(ratings.index, zip(*columns, strict=True), strict=True):
-        given = [(name, label) for name, label in zip(names, labels, strict=True) if label is not None]
+    coded = from_table(ratings)
+    first = np.searchsorted(coded.item, coded.item)  # where the ratings of the same image begin
+    mixed = np.unique(coded.item[coded.label != coded.label[first]])
+    starts, stops = (np.searchsorted(coded.item, mixed, side) for side in ("left", "right"))
+    names, labels = coded.annotators[coded.annotator], coded.classes[coded.label]
+    for path, start, stop in zip(coded.items[mixed], starts, stops, strict=True):
+        given = list(zip(names[start:stop], labels[start:stop], strict=True))
         counts = Counter(label for _, label in given)
-        if len(counts) > 1:
-            said = ", ".join(f"{name} {label!r}" for name, label in given)
-            share = max(counts.values()) / len(given)
-            yield Finding(f"annotators disagree: {said}", str(path), label_id(str(path)), share)
+        said = ", ".join(f"{name} {label!r}" for name, label in given)
+        yield Finding(
+            f"annotators disagree: {said}",
+            str(path),
+            label_id(str(path)),
+            max(counts.values()) / len(given),
+            subject=" or ".join(sorted(counts)),
+        )
 
 
 def _spoil(inputs: Inputs) -> Inputs:

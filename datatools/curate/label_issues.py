@@ -1,8 +1,7 @@
-"""Labels that look wrong, from out-of-fold probabilities. Only this file imports cleanlab."""
+"""Labels that look wrong, from out-of-fold probabilities, by cleanlab."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ def estimate_errors(labels: pd.Series, probs: NDArray[np.float32], classes: Sequ
     if len(present) < 2:
         return {"n": len(codes), "rate": 0.0, "low": 0.0, "high": 0.0}
     given = np.searchsorted(present, codes)
-    joint = np.asarray(_cleanlab("count").compute_confident_joint(given, share, calibrate=False), dtype=float)
+    joint = np.asarray(_cleanlab().count.compute_confident_joint(given, share, calibrate=False), dtype=float)
     weights = np.bincount(given, minlength=len(present)) / len(codes)
     n_confident = joint.sum(axis=1)
     wrong = 1.0 - np.divide(np.diag(joint), n_confident, out=np.ones(len(present)), where=n_confident > 0)
@@ -67,7 +66,7 @@ def _cleanlab_issues(codes: NDArray[np.intp], probs: NDArray[np.float32]) -> NDA
     present, share = _present(codes, probs)
     if len(present) < 2:
         return np.zeros(len(codes), dtype=bool)
-    find = _cleanlab("filter").find_label_issues
+    find = _cleanlab().filter.find_label_issues
     issues = find(np.searchsorted(present, codes), share, filter_by="prune_by_noise_rate", n_jobs=1)
     return np.asarray(issues, dtype=bool)
 
@@ -79,8 +78,10 @@ def _present(codes: NDArray[np.intp], probs: NDArray[np.float32]) -> tuple[NDArr
     return present, share / share.sum(axis=1, keepdims=True)
 
 
-def _cleanlab(part: str) -> Any:
+def _cleanlab() -> Any:
     try:
-        return importlib.import_module(f"cleanlab.{part}")
+        import cleanlab.count
+        import cleanlab.filter
     except ImportError as error:
         raise MissingExtraError("curate", "cleanlab", "curate") from error
+    return cleanlab

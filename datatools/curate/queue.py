@@ -21,17 +21,20 @@ def build_queue(
     split: pd.DataFrame,
     fixes: pd.DataFrame,
     queue_max: int,
+    consensus: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Join what speaks against an image into one QUEUE row, worst first.
 
     Order: labels that look wrong (lowest score first), then images on which annotators disagree, then duplicates, then
-    the rare slices' least certain images. An image that a person has decided on (an applied relabel or confirm
+    the rare slices' least certain images. Where annotators disagree, the suggestion is `consensus` (index path, columns label
+    and probability: annotators and model together), if it is given. An image that a person has decided on (an applied relabel or confirm
     record) is not asked about again.
     """
     judged = suspects.set_index("path")
     said = findings.dropna(subset=["path"]).groupby("path")[["code", "message"]].agg(list)
     rows = pd.DataFrame({"kind": _kinds(judged, findings, dataset, slices)})
     rows = rows[~rows.index.isin(_decided(fixes))]
+    judged = _with_consensus(judged, rows.index[rows["kind"] == "disagreement"], consensus)
     rows = rows.join(judged).assign(order=rows["kind"].map(KINDS.index)).reset_index(names="path")
     rows = rows.sort_values(["order", "score", "path"], ignore_index=True).head(queue_max)
     sides = split.set_index("path")["split"]
@@ -87,6 +90,20 @@ def _rare_members(judged: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) 
     return members
 
 
+def _with_consensus(judged: pd.DataFrame, paths: pd.Index, consensus: pd.DataFrame | None) -> pd.DataFrame:
+    """The judgements, those of `paths` with the consensus as suggestion."""
+    together = pd.Series(False, index=judged.index)
+    if consensus is None:
+        return judged.assign(together=together)
+    chosen = judged.index.isin(paths.intersection(consensus.index))
+    said = consensus.reindex(judged.index)
+    return judged.assign(
+        suggested=judged["suggested"].where(~chosen, said["label"]),
+        confidence=judged["confidence"].where(~chosen, said["probability"]),
+        together=together | chosen,
+    )
+
+
 def _decided(fixes: pd.DataFrame) -> set[str]:
     done = fixes[(fixes["status"] == "applied") & fixes["op"].isin(["relabel", "confirm"])]
     return set(done["path"].dropna())
@@ -95,7 +112,11 @@ def _decided(fixes: pd.DataFrame) -> set[str]:
 def _reason(row: object, messages: list[str], rare: str) -> str:
     label, suggested, confidence = row.label, row.suggested, row.confidence  # type: ignore[attr-defined]
     parts = []
-    if suggested != label:
+    if row.together:  # type: ignore[attr-defined]
+        parts.append(
+            f"the annotators and a model together say {suggested!r} with {confidence:.0%}, the label is {label!r}"
+        )
+    elif suggested != label:
         parts.append(f"a model that never saw it says {suggested!r} with {confidence:.0%}, the label is {label!r}")
     elif row.kind == "rare":  # type: ignore[attr-defined]
         parts.append(f"the model says {suggested!r} with {confidence:.0%}")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from datatools.agreement.consensus import combine
 from datatools.cache import load_or_compute
 from datatools.checks.base import BY_CURATE
 from datatools.checks.runner import run_checks
@@ -70,7 +71,8 @@ def curate(
     }
     found, _ = run_checks(inputs, only_with=BY_CURATE)
     everything = concat([findings, found])
-    queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max)
+    consensus = _decide_together(dataset, labels, probs)
+    queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max, consensus)
     summary = {
         "images_judged": len(labels),
         "label_issues": int(suspects["is_issue"].sum()),
@@ -81,6 +83,16 @@ def curate(
         "slices": slices.to_dict("records"),
     }
     return Curated(found, queue, summary)
+
+
+def _decide_together(dataset: Dataset, labels: pd.Series, probs: NDArray[np.float32]) -> pd.DataFrame | None:
+    """Label and probability of each image by all annotators and the models; None with fewer than two annotators."""
+    ratings = dataset.ratings
+    if ratings.shape[1] < 2:
+        return None
+    known = ratings.where(ratings.isin(list(dataset.classes))).reindex(labels.index)
+    fit = combine(known, probs.astype(np.float64), dataset.classes)
+    return pd.DataFrame({"label": fit.labels, "probability": fit.probs.max(axis=1)}, index=fit.items)
 
 
 def _judge(

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datatools.agreement.consensus import vote
+from datatools.agreement.consensus import combine, vote
+from datatools.agreement.dawid_skene import fit_dawid_skene
+from datatools.agreement.ratings import from_table
+from datatools.errors import DatatoolsError
 from tests.small_data import ratings
+
+from .test_dawid_skene import simulate
 
 NAMES = ("anna", "ben", "chloe", "dora")
 unhurried = settings(deadline=None, max_examples=80, database=None)
@@ -94,3 +100,47 @@ def test_the_input_is_unchanged(table):
     before = table.copy(deep=True)
     vote(table)
     pd.testing.assert_frame_equal(table, before)
+
+
+@unhurried
+@given(tables())
+def test_long_input_votes_alike(table):
+    pd.testing.assert_series_equal(vote(from_table(table)), vote(table))
+
+
+def model_of(truth, s, p=0.8, seed=7):
+    """A model that is right with probability p and says so with the sharpness s (1: honest)."""
+    rng = np.random.default_rng(seed)
+    codes = pd.Index(list("abc")).get_indexer(truth)
+    codes = np.where(rng.random(len(codes)) < p, codes, (codes + rng.integers(1, 3, len(codes))) % 3)
+    honest = np.full((len(codes), 3), (1 - p) / 2)
+    honest[np.arange(len(codes)), codes] = p
+    probs = honest**s
+    return probs / probs.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("s", [0.2, 1.0, 5.0])
+def test_a_model_helps_however_sure_it_says_it_is(s):
+    table, truth, _ = simulate(4000)
+    probs = model_of(truth, s)
+    fit = combine(table, probs, "abc")
+    accuracy = (fit.labels == truth).mean()
+    alone = max(
+        (fit_dawid_skene(table).labels == truth).mean(),
+        (probs.argmax(axis=1) == pd.Index(list("abc")).get_indexer(truth)).mean(),
+    )
+    assert accuracy > alone + 0.005
+    assert accuracy == (combine(table, model_of(truth, 1.0), "abc").labels == truth).mean()
+    assert fit.probs.max(axis=1).mean() == pytest.approx(accuracy, abs=0.02)
+
+
+def test_a_model_that_knows_nothing_does_little_harm():
+    table, truth, _ = simulate(4000)
+    probs = np.random.default_rng(0).dirichlet([1, 1, 1], 4000)
+    accuracy = (combine(table, probs, "abc").labels == truth).mean()
+    assert accuracy >= (fit_dawid_skene(table).labels == truth).mean() - 0.003
+
+
+def test_probabilities_of_another_shape_are_an_error():
+    with pytest.raises(DatatoolsError, match=r"shape \(2, 3\), items and classes. Got \(2, 2\)"):
+        combine(ratings(anna="ab"), np.ones((2, 2)), "abc")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,16 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
-from datatools.agreement.kappa import cohen_kappa, count_labels, fleiss_kappa, measure_agreement
+from datatools.agreement.kappa import (
+    cohen_interval,
+    cohen_kappa,
+    count_labels,
+    fleiss_interval,
+    fleiss_kappa,
+    n_equally_rated,
+    percent_agreement,
+)
+from datatools.errors import DatatoolsError
 from tests.small_data import ratings
 
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -62,8 +72,77 @@ def test_fleiss_equals_statsmodels(table):
 
 @unhurried
 @given(tables(3, "ab-"))
-def test_fleiss_looks_only_at_what_everyone_rated(table):
-    assert fleiss_kappa(table) == fleiss_kappa(table.dropna())
+def test_fleiss_looks_at_what_everyone_rated_or_at_those_rated_equally_often(table):
+    complete = table.dropna()
+    if len(complete):
+        assert fleiss_kappa(table) == fleiss_kappa(complete)
+        assert n_equally_rated(table) == len(complete)
+    else:
+        pairs = table[table.notna().sum(axis=1) == 2]
+        packed = [row.dropna().tolist() for _, row in pairs.iterrows()]
+        assert fleiss_kappa(table) == fleiss_kappa(pd.DataFrame(packed, columns=["one", "other"], dtype="string"))
+        assert n_equally_rated(table) == len(pairs)
+
+
+@unhurried
+@given(tables(2, "12345"), st.sampled_from(["linear", "quadratic"]))
+def test_weighted_cohen_equals_scikit_learn(table, weights):
+    one, other = (table[name].astype(int) for name in table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = sorted(set(one) | set(other))
+        expected = cohen_kappa_score(one, other, weights=weights)
+        by_order = cohen_kappa_score(one, other, weights=weights, labels=[1, 2, 3, 4, 5])
+    expected, by_order = (1.0 if np.isnan(value) else value for value in (expected, by_order))
+    assert cohen_kappa(one, other, weights) == pytest.approx(expected, **EXACT), labels
+    named = table.replace(dict(zip("12345", "vwxyz", strict=True)))
+    assert cohen_kappa(named["r0"], named["r1"], weights, "vwxyz") == pytest.approx(by_order, **EXACT)
+
+
+def test_weighted_kappa_of_cohen_1968():
+    """Worked by hand: ranks 0..2, table [[2, 1, 0], [0, 1, 1], [1, 0, 2]]; linear: observed 4, expected 7.25."""
+    one, other = pd.Series(list("aaabbccc")), pd.Series(list("aabbcacc"))
+    # rows 3 2 3, columns 3 2 3: expected distances (3*2 + 2*3*3 + 2*3 + 2*3 + 3*3*2 + 3*2) / 8 = 60 / 8; observed 1 + 1 + 2
+    assert cohen_kappa(one, other, "linear", "abc") == pytest.approx(1 - 4 / 7.5, **EXACT)
+    assert cohen_kappa(one, other, "quadratic", "abc") == pytest.approx(1 - 6 / 12, **EXACT)
+
+
+def test_wrong_weights_and_labels_without_an_order():
+    one = pd.Series(list("ab"))
+    with pytest.raises(DatatoolsError, match=r"weights must be None or one of linear, quadratic\. Got 'cubic'"):
+        cohen_kappa(one, one, "cubic")
+    with pytest.raises(DatatoolsError, match="weighted kappa without a class order needs labels that are numbers"):
+        cohen_kappa(one, one, "linear")
+    with pytest.raises(DatatoolsError, match=r"classes are a\. Got 'b' instead"):
+        cohen_kappa(one, one, classes=["a"])
+
+
+@unhurried
+@given(tables(3, "ab-"))
+def test_percent_agreement_is_the_mean_share_of_equal_pairs(table):
+    shares = []
+    for _, row in table.iterrows():
+        pairs = [one == other for one, other in combinations(row.dropna(), 2)]
+        shares += [sum(pairs) / len(pairs)] if pairs else []
+    assert percent_agreement(table) == (pytest.approx(np.mean(shares), **EXACT) if shares else None)
+
+
+def test_intervals():
+    rng = np.random.default_rng(0)
+    truth = rng.choice(list("abc"), 2000)
+    columns = {
+        name: np.where(rng.random(2000) < 0.8, truth, rng.choice(list("abc"), 2000)) for name in ("one", "other")
+    }
+    table = pd.DataFrame(columns, dtype="string")
+    cohen, fleiss = cohen_interval(table["one"], table["other"]), fleiss_interval(table)
+    kappas = [cohen_kappa(part["one"], part["other"]) for part in (table[n::10] for n in range(10))]
+    error = np.std(kappas, ddof=1) / np.sqrt(10)
+    for low, high in (cohen, fleiss):
+        assert low < cohen_kappa(table["one"], table["other"]) < high
+        assert 0.5 < (high - low) / (3.92 * error) < 2
+    assert cohen_interval(table["one"][:1], table["other"][:1]) is None
+    assert cohen_interval(table["one"][:0], table["other"][:0]) is None
+    assert fleiss_interval(table[:1]) is None
 
 
 @unhurried
@@ -128,21 +207,3 @@ def test_inputs_are_unchanged():
     cohen_kappa(table["anna"], table["ben"])
     fleiss_kappa(table)
     pd.testing.assert_frame_equal(table, before)
-
-
-def test_agreement_of_a_table_is_that_of_its_columns():
-    table = pd.DataFrame({"ann": list("aabb"), "bo": list("aabc"), "cy": ["a", None, "b", "c"]}, index=list("wxyz"))
-    measured = measure_agreement(table)
-    assert (measured["annotators"], measured["n"], measured["fleiss"]) == (3, 3, fleiss_kappa(table))
-    assert [(row["annotators"], row["n"]) for row in measured["cohen"]] == [
-        (["ann", "bo"], 4),
-        (["ann", "cy"], 3),
-        (["bo", "cy"], 3),
-    ]
-    assert measured["cohen"][0]["kappa"] == cohen_kappa(table["ann"], table["bo"])
-
-
-@pytest.mark.parametrize("columns", [[], ["ann"]])
-def test_agreement_of_fewer_than_two_annotators_is_none(columns):
-    measured = measure_agreement(pd.DataFrame({name: list("ab") for name in columns}, index=list("xy")))
-    assert measured["fleiss"] is None and measured["cohen"] == []

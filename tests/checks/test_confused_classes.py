@@ -16,6 +16,7 @@ def test_the_one_who_is_apart_is_named_and_no_one_else():
     assert finding.message == "anna calls 50% of 'a' 'b' (5 of 10 images)"
     assert finding.score == 0.5
     assert finding.path is None
+    assert finding.subject == "anna: a as b"
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,13 @@ def test_images_that_one_has_not_rated_are_left_out():
 def test_two_who_share_a_habit_outvote_the_third():
     found = [finding.message for finding in confusions(ratings(anna="b" * 6, ben="b" * 6, chloe="a" * 6))]
     assert found == ["chloe calls 100% of 'b' 'a' (6 of 6 images)"]
+
+
+def test_images_that_only_two_rated_are_left_out():
+    assert confusions(ratings(anna="b" * 9, ben="a" * 9, chloe="-" * 9)) == []
+
+
+def test_more_than_half_of_the_others_must_agree():
+    assert confusions(ratings(anna="b" * 9, ben="a" * 9, chloe="a" * 9, dora="c" * 9, emil="d" * 9)) == []
+    found = confusions(ratings(anna="b" * 9, ben="a" * 9, chloe="a" * 9, dora="c" * 9))
+    assert [finding.subject for finding in found] == ["anna: a as b", "dora: a as c"]

@@ -27,3 +27,4 @@ def test_who_said_what():
     (finding,) = find_disagreements(ratings(anna="aa", ben="ab", chloe="a-"))
     assert finding.message == "annotators disagree: anna 'a', ben 'b'"
     assert (finding.path, finding.annotation_id) == ("01.png", "label/01.png")
+    assert finding.subject == "a or b"

@@ -73,7 +73,7 @@ def test_real_cross_fitting_on_a_tiny_sample(work, dataset):
     assert 0 <= result.summary["out_of_fold_accuracy"] <= 1
     assert list(result.queue.columns) == list(QUEUE.columns)
     assert list(result.findings.columns) == list(FINDINGS.columns)
-    assert set(result.findings["code"]) <= {"LBL003", "SLC001"}
+    assert set(result.findings["code"]) <= {"DST002", "DST003", "LBL003", "SLC001"}
     assert (result.findings["code"] == "LBL003").sum() == result.summary["label_issues"]
     assert sum(ticks) == PARAMS.folds * PARAMS.epochs
     again = work(tick=ticks.append)
@@ -183,7 +183,7 @@ def test_other_sources_of_the_learner_train_again(work, calls, monkeypatch):
 
 def test_a_damaged_cache_counts_as_none(work, calls, tmp_path):
     work()
-    (file,) = (tmp_path / "cache").glob("*.npy")
+    (file,) = (tmp_path / "cache").glob("*.npz")
     file.write_bytes(file.read_bytes()[:40])
     work()
     assert len(calls) == 2
