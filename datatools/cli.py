@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -155,6 +156,68 @@ def summary() -> None:
 
     project = _project()
     Console().print(to_terminal(load_json(project.report), _shown(project.page)), highlight=False)
+
+
+@app.command()
+def findings(
+    code: Annotated[Optional[str], typer.Option(help="Only findings of this code.")] = None,
+    path: Annotated[Optional[str], typer.Option(metavar="GLOB", help="Only images of these paths.")] = None,
+    severity: Annotated[
+        Optional[str], typer.Option(help="Only of this severity or worse: info, warning, error.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many rows.")] = 20,
+    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """List what the checks found at the last `dvc repro`, the worst first."""
+    from datatools.report.listing import list_findings, to_listing_json, to_listing_table
+
+    listing = list_findings(_project(), code, path, severity, _today())
+    if format == "text":
+        Console().print(to_listing_table(listing, limit), highlight=False)
+    else:
+        typer.echo(to_listing_json(listing, format))
+
+
+@app.command()
+def gate(
+    max_severity: Annotated[
+        str, typer.Option(help="The worst that may pass: none, info, warning or error. All that is worse fails.")
+    ] = "warning",
+    against: Annotated[
+        Optional[str], typer.Option(metavar="REV", help="Count only findings that this Git revision did not have.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="text, json, or github: annotations of a workflow run.")] = "text",
+) -> None:
+    """Exit with 1 where the checks found what must not pass; with 2 where findings are missing or out of date."""
+    from datatools.gate import run_gate
+    from datatools.project import LAYOUT
+    from datatools.report.verdict import write_lines
+
+    verdict = run_gate(_project(), max_severity, against, _today())
+    for line in write_lines(verdict, format, LAYOUT["raw"]):
+        typer.echo(line)
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def mute(
+    code: Annotated[str, typer.Argument(help="A finding's code, such as BOX001.")],
+    reason: Annotated[str, typer.Option(help="Why to live with it, kept in data/mutes.yaml.")],
+    path: Annotated[Optional[str], typer.Option(metavar="GLOB", help="Only on images of these paths.")] = None,
+    annotation: Annotated[Optional[str], typer.Option(metavar="ID", help="Only of this annotation.")] = None,
+    subject: Annotated[Optional[str], typer.Option(help="Only about this class, pair or slice.")] = None,
+    until: Annotated[Optional[str], typer.Option(metavar="DATE", help="Last day, as 2027-01-31.")] = None,
+    days: Annotated[Optional[int], typer.Option(min=1, help="Or: for so many days.")] = None,
+    who: Who = None,
+) -> None:
+    """Live with findings until a date: they stay in the tables, are counted apart and pass the gate."""
+    from datatools.mutes import make_mute, mute_findings
+
+    entry = make_mute(code, reason, _today(), until, days, path, annotation, subject, _who(who))
+    n_findings = mute_findings(_project(), entry, _today())
+    noun = "finding" if n_findings == 1 else "findings"
+    typer.echo(f"{entry.describe()}: {n_findings:,} {noun} muted until {entry.until}; commit data/mutes.yaml")
 
 
 @app.command()
@@ -340,6 +403,10 @@ def _echo_records(records: Sequence[FixRecord]) -> None:
         typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
     else:
         typer.echo("nothing new was decided")
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 def _project() -> Project:

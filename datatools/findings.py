@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from datatools.schema import FINDINGS
 
 SHAPES = ("point", "line", "box", "polygon")
+CRASHED = "the check itself"  # subject of the finding that the crash of a check is
+_ENCODER = json.JSONEncoder()
 
 
 @dataclass(frozen=True)
@@ -56,23 +59,15 @@ class Finding:
 
 def to_table(findings: Iterable[Finding], code: str, version: int, severity: str) -> pd.DataFrame:
     """Return the findings of one check as a FINDINGS table."""
-    return FINDINGS.conform(
-        [
-            {
-                "code": code,
-                "version": version,
-                "severity": severity,
-                "path": finding.path,
-                "annotation_id": finding.annotation_id,
-                "subject": finding.subject,
-                "score": finding.score,
-                "message": finding.message,
-                "marks": dump_marks(finding.marks),
-                "offer": dump_offer(finding.offer),
-            }
-            for finding in findings
-        ]
-    )
+    rows = list(findings)
+    columns: dict[str, list[Any]] = {
+        name: [getattr(finding, name) for finding in rows]
+        for name in ("path", "annotation_id", "subject", "score", "message")
+    }
+    columns["marks"] = [dump_marks(finding.marks) for finding in rows]
+    columns["offer"] = [dump_offer(finding.offer) for finding in rows]
+    same = {"code": code, "version": version, "severity": severity}
+    return FINDINGS.conform(pd.DataFrame(columns).assign(**same))
 
 
 def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -81,9 +76,14 @@ def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return FINDINGS.conform(pd.concat(filled, ignore_index=True)) if filled else FINDINGS.empty()
 
 
+def is_crash(findings: pd.DataFrame) -> pd.Series:
+    """Which rows of a FINDINGS table are the crash of a check, not a defect of the data."""
+    return ((findings["subject"] == CRASHED) & findings["path"].isna()).fillna(False).astype(bool)
+
+
 def dump_marks(marks: Sequence[Mark]) -> str | None:
     """Marks as the table keeps them: a JSON list of `[shape, [x, y, ...]]`; None for none."""
-    return json.dumps([[mark.shape, list(mark.xy)] for mark in marks]) if marks else None
+    return _ENCODER.encode([(mark.shape, mark.xy) for mark in marks]) if marks else None
 
 
 def parse_marks(text: str | None) -> tuple[Mark, ...]:

@@ -43,6 +43,11 @@ class IngestParams:
         [], "Class list. Empty: classes.txt, else the classes that the format lists, else the labels found."
     )
     group_column: str = param("", "Column of metadata.csv whose rows stay on one side of the split (writer, patient).")
+    consensus: str = param(
+        "majority",
+        "One label from several annotators. dawid_skene weighs each by the errors that all ratings together show.",
+        choices=("majority", "dawid_skene"),
+    )
     near_duplicate_bits: int = param(
         16, "Images whose 256-bit perceptual hashes differ in at most so many bits are near-duplicates.", low=0, high=64
     )
@@ -70,7 +75,7 @@ class ValidateParams:
         0.95, "Light: 95 % of the pixels are brighter than this (0 black, 1 white).", low=0, high=1
     )
     information_min_bits: float = param(3.0, "An image with less entropy shows little.", low=0, high=10)
-    blur_max: float = param(0.29, "Blurry: cleanvision's blurriness score is below this.", low=0, high=2)
+    blur_max: float = param(0.31, "Blurry: the sharpest edges take less of 4 pixels' step within one.", low=0, high=1)
     aspect_ratio_min: float = param(0.35, "An odd shape: short side divided by long side is below this.", low=0, high=1)
     box_min_px: float = param(2.0, "A box with a shorter side is tiny.", low=0)
     box_cover_max: float = param(
@@ -80,7 +85,7 @@ class ValidateParams:
         0.0, "Boxes further from their class's usual shape than so many robust standard deviations; 0: off.", low=0
     )
     duplicate_iou: float = param(
-        0.95, "Two boxes of one class that overlap by this IoU are one object twice.", low=0, high=1
+        0.9, "Two boxes of one class that overlap by this IoU are one object twice.", low=0, high=1
     )
     overlap_max: float = param(0.5, "Two masks may share at most this part of the smaller one.", low=0, high=1)
     mask_box_px: float = param(1.5, "How far the box of a mask may be from the mask's own bounds.", low=0)
@@ -94,7 +99,7 @@ class ValidateParams:
     )
     labels_per_image: str = param(
         "auto",
-        "Labels that one annotator may give an image. auto: one if most have one.",
+        "Labels that one annotator may give an image. auto: one if 9 in 10 images have one.",
         choices=("auto", "one", "many"),
     )
     class_min: int = param(10, "A class with fewer images is rare.", low=0)

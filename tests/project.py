@@ -41,6 +41,7 @@ def make_project(folder: Path) -> Path:
     """Lay out pipeline, library, quick params and a small sample in `folder`, under Git and DVC."""
     shutil.copytree(REPO, folder, ignore=_only_project)
     shutil.copytree(REPO / "data" / "fixes", folder / "data" / "fixes", ignore=shutil.ignore_patterns("*.jsonl"))
+    shutil.copy(REPO / "data" / "mutes.yaml", folder / "data")
     params = yaml.safe_load((folder / "params.yaml").read_text())
     for section, values in QUICK.items():
         params[section].update(values)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,13 +10,16 @@ import pytest
 
 from datatools import cli
 from datatools.dataset import load_dataset, save_dataset
+from datatools.findings import Finding
 from datatools.fixes.records import load_records
 from datatools.ingest import Ingested
+from datatools.mutes import load_mutes
 from datatools.project import Project
 from datatools.samples import registry
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE
 from datatools.store import save_table, save_text
 from tests.conftest import SampleFolder
+from tests.finished_runs import finish_run, found, start_project
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -257,7 +261,7 @@ def test_a_run_is_scored_against_the_key(run: Run, empty: Project, sample: Sampl
     shutil.copy(sample.key, empty.answer_key)
     code, out, _ = run("sample", "score")
     assert code == 0
-    assert out.splitlines()[1].split()[:4] == ["truncated", "IMG001", "2", "0"]
+    assert out.splitlines()[1].split()[:4] == ["truncated", "IMG004", "2", "0"]
 
 
 def test_summary_needs_a_report_that_is_json(run: Run, empty: Project):
@@ -265,3 +269,82 @@ def test_summary_needs_a_report_that_is_json(run: Run, empty: Project):
     code, out, err = run("summary")
     assert (code, out) == (2, "")
     assert "report.json: expected JSON. Got: " in err
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project after a run with one error and one warning, as the working directory."""
+    project = start_project(tmp_path / "judged")
+    tables = [found("BOX001", Finding("swapped", "a.png", "b/1")), found("BOX006", Finding("tiny", "b.png"))]
+    monkeypatch.chdir(project.root)
+    return finish_run(project, *tables, commit="start")
+
+
+def test_the_gate_fails_passes_and_counts_only_what_is_new(run: Run, judged: Project):
+    code, out, err = run("gate")
+    assert (code, err) == (1, "")
+    assert out.startswith("failed: 1 error\n  BOX001  error  1  ")
+    assert run("gate", "--max-severity", "error") == (
+        0,
+        "passed: no finding worse than error (of validate)\nnot counted: 2 not worse than error\n",
+        "",
+    )
+    code, out, _ = run("gate", "--against", "HEAD", "--format", "json")
+    assert (code, json.loads(out)["counts"]["known"]) == (0, 2)
+    assert run("gate", "--format", "github")[1].startswith("::error file=data/raw/a.png,title=BOX001 ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["gate", "--max-severity", "fatal"], "--max-severity must be one of none, info, warning, error. Got 'fatal'"),
+        (["gate", "--against", "nowhere"], "nowhere: expected a Git revision."),
+        (["gate", "--format", "xml"], "--format must be one of text, json, github. Got 'xml' instead."),
+        (["findings", "--format", "xml"], "--format must be one of text, json. Got 'xml' instead."),
+        (["findings", "--code", "XXX999"], "Got 'XXX999' instead."),
+        (["findings", "--severity", "fatal"], "--severity must be one of info, warning, error. Got 'fatal' instead."),
+        (["mute", "BOX001", "--reason", "x", "--who", "Ann"], "expected --until DATE or --days N. Got none or both"),
+        (["mute", "BOX002", "--reason", "x", "--days", "3", "--who", "Ann"], "Got BOX002, which matches none of those"),
+    ],
+)
+@pytest.mark.usefixtures("judged")
+def test_a_wrong_call_about_findings_is_one_line_and_code_two(run: Run, argv: list[str], message: str):
+    code, out, err = run(*argv)
+    assert (code, out) == (2, "")
+    assert err.startswith("datatools: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("empty")
+def test_without_a_run_the_gate_does_not_pass(run: Run):
+    code, out, err = run("gate")
+    assert (code, out) == (2, "")
+    assert "dvc.lock: expected what `dvc repro` recorded." in err
+
+
+def test_findings_are_listed_the_worst_first(run: Run, judged: Project):
+    code, out, _ = run("findings")
+    assert code == 0
+    said = [line.split() for line in out.splitlines() if line.strip()]
+    assert " ".join(said[0]) == "1 error, 1 warning"
+    assert [line[:2] for line in said[1:3]] == [["BOX001", "error"], ["BOX006", "warning"]]
+    assert "What to do" in out
+    assert "BOX006" not in run("findings", "--severity", "error")[1]
+    assert "BOX001" not in run("findings", "--path", "b*")[1]
+    assert "and 1 more: --limit N" in run("findings", "--limit", "1")[1]
+    listed = json.loads(run("findings", "--code", "box006", "--format", "json")[1])
+    assert [(row["path"], row["message"], row["muted"]) for row in listed] == [("b.png", "tiny", "")]
+    (judged.root / "params.yaml").write_text("ingest:\n  format: coco\nvalidate:\n  box_min_px: 2.0\n")
+    assert "out of date: ingest in params.yaml changed" in run("findings")[1]
+
+
+def test_a_mute_is_recorded_and_lets_the_gate_pass(run: Run, judged: Project):
+    code, out, err = run("mute", "box001", "--path", "a*", "--reason", "drawn so", "--days", "9", "--who", "Ann")
+    assert (code, err) == (0, "")
+    assert out.startswith("BOX001 path=a*: 1 finding muted until ")
+    assert [(mute.code, mute.by) for mute in load_mutes(judged.mutes)] == [("BOX001", "Ann")]
+    assert run("gate")[0] == 0
+    code, out, _ = run("findings")
+    assert out.splitlines()[0].strip() == "1 warning, 1 muted"
+    assert "drawn so" in out

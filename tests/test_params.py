@@ -98,12 +98,12 @@ def test_every_field_has_a_sentence_about_it(section: str, field: dataclasses.Fi
         (
             IngestParams,
             {"clases": []},
-            "p: s has the keys format, classes, group_column, near_duplicate_bits. Got 'clases' instead: rename or remove it.",
+            "p: s has the keys format, classes, group_column, consensus, near_duplicate_bits. Got 'clases' instead: rename or remove it.",
         ),
         (
             IngestParams,
             ["classes"],
-            "p: s must be a mapping of format, classes, group_column, near_duplicate_bits. Got ['classes'] instead.",
+            "p: s must be a mapping of format, classes, group_column, consensus, near_duplicate_bits. Got ['classes'] instead.",
         ),
     ],
 )

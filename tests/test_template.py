@@ -55,6 +55,7 @@ def make_files() -> dict[str, str]:
     pipeline = (REPO / "dvc.yaml").read_text()
     files = {f"stages/{path.name}": path.read_text() for path in sorted((REPO / "stages").glob("*.py"))}
     files["stages/library.py"] = SCRIPT
+    files["data/mutes.yaml"] = (REPO / "data" / "mutes.yaml").read_text()
     files[PIPELINE] = make_pipeline(pipeline)
     files["params.yaml"] = set_params((REPO / "params.yaml").read_text(), OWN)
     files["modules.json"] = json.dumps(list_modules(pipeline), indent=1) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from datatools.checks.runner import load_checks
 from datatools.dataset import load_dataset
 from datatools.findings import concat
+from datatools.mutes import apply_mutes, load_mutes
 from datatools.report.summary import ReportInputs
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE, REJECTED, SPLIT
 from datatools.store import load_json, load_table
@@ -19,7 +21,7 @@ PICTURES = ("confusion", "tsne", "curves")
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where the stages wrote: folders, but for the findings, the queue, two JSON documents and a picture."""
+    """Where the stages wrote: folders, but for the findings, the queue, two JSON documents and a picture; and the mutes."""
 
     dataset: Path
     findings: Path
@@ -32,6 +34,7 @@ class ReportPaths:
     evaluate: Path
     model: Path
     picture: Path
+    mutes: Path
 
 
 def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
@@ -40,11 +43,14 @@ def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
     confusions = pd.read_csv(
         paths.evaluate / "top_confusions.csv", dtype={"actual": str, "predicted": str}, keep_default_na=False
     )
+    findings = concat([load_table(path, FINDINGS) for path in (paths.findings, paths.model_findings)])
+    today = datetime.datetime.now(datetime.UTC).date()
     return ReportInputs(
         dataset=load_dataset(paths.dataset),
         rejected=load_table(paths.dataset / "rejected.parquet", REJECTED),
         fixes=load_table(paths.dataset / "fixes.parquet", FIX_STATUS),
-        findings=concat([load_table(path, FINDINGS) for path in (paths.findings, paths.model_findings)]),
+        findings=findings,
+        is_muted=apply_mutes(findings, load_mutes(paths.mutes), today).is_muted.tolist(),
         queue=load_table(paths.queue, QUEUE),
         split=load_table(paths.split / "split.parquet", SPLIT),
         certificate=load_json(paths.split / "certificate.json"),

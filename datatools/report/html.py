@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from datatools.report import words
+from datatools.report.pages import render
 from datatools.report.summary import write_accuracy, write_fix, write_level
 from datatools.report.thumbnails import MAX_DECISIONS
 
@@ -21,27 +20,26 @@ PICTURES = {
     "tsne": ("Test images as the model sees them", "t-SNE: images that the model takes for alike lie close."),
     "augmented": ("Augmented training images", "Outlines were moved along with the pixels."),
 }
+FILTERS = {"fix": write_fix, "accuracy": write_accuracy, "level": write_level, "delta": lambda n: f"{n:+,}"}
 MAX_ROWS = 200  # of a table; the numbers of the rest are in report.json
 
 
 def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping[str, bytes]) -> str:
     """Return the page. `pictures` are PNGs by name (confusion, tsne, curves, augmented), `thumbnails` by image path."""
-    return (
-        _environment()
-        .get_template("template.html")
-        .render(
-            **summary,
-            pictures={
-                name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures
-            },
-            thumbnails={path: _data_uri(data) for path, data in thumbnails.items()},
-            tiles=list_tiles(summary),
-            provenance=list_provenance(summary),
-            kappas=words.describe_agreement(summary["agreement"], words.visible),
-            max_rows=MAX_ROWS,
-            max_decisions=MAX_DECISIONS,
-        )
-    )
+    drawn = {name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures}
+    values = {
+        **summary,
+        "pictures": drawn,
+        "thumbnails": {path: _data_uri(data) for path, data in thumbnails.items()},
+        "tiles": list_tiles(summary),
+        "provenance": list_provenance(summary),
+        "kappas": words.describe_agreement(summary["agreement"], words.visible),
+        "max_rows": MAX_ROWS,
+        "max_decisions": MAX_DECISIONS,
+        "kinds": words.KINDS,
+        "ops": words.OPS,
+    }
+    return render("template.html", FILTERS, values)
 
 
 def list_tiles(summary: Section) -> list[Section]:
@@ -80,34 +78,6 @@ def list_provenance(summary: Section) -> list[tuple[str, list[tuple[str, Any]]]]
         elif name != "data_version" or value != summary["data"]["version"]:
             facts.append((name.replace("_", " "), _in_short(value)))
     return [("run", facts), *groups]
-
-
-@functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("datatools", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    environment.filters |= {"count": words.count, "percent": words.percent, "moment": words.moment, "fix": write_fix}
-    environment.filters |= {
-        "plural": words.plural,
-        "accuracy": write_accuracy,
-        "level": write_level,
-        "delta": lambda n: f"{n:+,}",
-    }
-    environment.globals |= {"kinds": words.KINDS, "ops": words.OPS}
-    return environment
-
-
-def _finalize(value: Any) -> Any:
-    """Every text on the page is made visible before it is escaped; Markup is what this module built itself."""
-    if value is None:
-        return words.NONE
-    return words.visible(value, 400) if type(value) is str else value
 
 
 def _data_uri(png: bytes) -> Markup:

@@ -144,7 +144,8 @@ def _findings(findings: Section) -> list[str]:
     for row in findings["codes"]:
         examples = "; ".join(" ".join(spans(example, "path", "message")) for example in row["examples"][:EXAMPLES])
         rows.append([code(row["code"]), count(row["n"]), code(row["severity"]), prose(row["title"]), examples])
-    return [table(["code", "#n", "severity", "what", "for example"], rows)] if rows else ["No findings."]
+    blocks = [table(["code", "#n", "severity", "what", "for example"], rows)] if rows else ["No findings."]
+    return [*blocks, *([f"And {count(findings['muted'])} muted in `data/mutes.yaml`."] if findings["muted"] else [])]
 
 
 def _left_out(data: Section) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from datatools.dataset import Dataset
@@ -33,13 +34,19 @@ def count_data(dataset: Dataset, rejected: pd.DataFrame, titles: Mapping[str, st
     }
 
 
-def count_findings(findings: pd.DataFrame, titles: Mapping[str, str]) -> Section:
-    """Findings by code, errors first, the most frequent first."""
+def count_findings(findings: pd.DataFrame, titles: Mapping[str, str], is_muted: Sequence[bool] = ()) -> Section:
+    """Findings by code, errors first, the most frequent first; muted ones are only counted.
+
+    `is_muted` has a value for each finding, or is empty: none is muted.
+    """
+    muted = np.asarray(is_muted, bool) if len(is_muted) else np.zeros(len(findings), bool)
+    findings = findings[~muted]
     codes = [_count_code(str(code), rows, titles) for code, rows in findings.groupby("code", sort=True)]
     codes.sort(key=lambda row: (-_severity_rank(row["severity"]), -row["n"], row["code"]))
     severities = findings["severity"].value_counts()
     return {
         "n": len(findings),
+        "muted": int(muted.sum()),
         "by_severity": {name: int(severities.get(name, 0)) for name in reversed(SEVERITIES)},
         "codes": codes,
     }

@@ -35,6 +35,7 @@ class ReportInputs:
     rejected: pd.DataFrame = field(default_factory=REJECTED.empty)
     fixes: pd.DataFrame = field(default_factory=FIX_STATUS.empty)
     findings: pd.DataFrame = field(default_factory=FINDINGS.empty)  # of validate and of curate
+    is_muted: Sequence[bool] = ()  # for each finding; empty: none
     queue: pd.DataFrame = field(default_factory=QUEUE.empty)
     split: pd.DataFrame = field(default_factory=SPLIT.empty)
     certificate: Mapping[str, Any] = field(default_factory=dict)  # of the split
@@ -60,7 +61,7 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "curate": _count_curate(inputs.curate),
         "queue": {"shown": params.thumbnails, **count_queue(inputs.queue, params.thumbnails)},
         "fixes": count_fixes(inputs.dataset, inputs.fixes),
-        "findings": count_findings(inputs.findings, inputs.titles),
+        "findings": count_findings(inputs.findings, inputs.titles, inputs.is_muted),
         "agreement": dict(inputs.agreement),
         "classes": count_classes(inputs.dataset, inputs.split),
         "split": count_split(inputs.split, inputs.certificate),

@@ -68,10 +68,11 @@ def _images(data: Section) -> list[RenderableType]:
 
 
 def _findings(findings: Section) -> list[RenderableType]:
+    muted = f", {count(findings['muted'])} muted" if findings.get("muted") else ""  # an older report has none
     if not findings["n"]:
-        return [Text("none")]
+        return [Text(f"none{muted}")]
     by_severity = [(n, name) for name, n in findings["by_severity"].items() if n]
-    head = Text(", ".join(f"{n:,} {name}" if name == "info" else plural(n, name) for n, name in by_severity))
+    head = Text(", ".join(f"{n:,} {name}" if name == "info" else plural(n, name) for n, name in by_severity) + muted)
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column(no_wrap=True)

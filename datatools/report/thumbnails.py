@@ -30,7 +30,7 @@ def draw_thumbnails(dataset: Dataset, paths: Iterable[str | None], root: Path) -
     raw = open_raw(root)
     drawn: dict[str, bytes] = {}
     for path in paths:
-        if path and path not in drawn and _is_below_root(path):
+        if path and path not in drawn and is_below_root(path):
             try:
                 drawn[path] = encode_png(draw_image(raw.decode(path), objects.get(path)))
             except (UnreadableImageError, ValueError):  # ValueError: a path with a null byte
@@ -94,5 +94,6 @@ def _place(point: Point, size_wh: tuple[int, int], ratio_xy: tuple[float, float]
     return [min(max(value, 0), size) * ratio for value, size, ratio in zip(point, size_wh, ratio_xy, strict=True)]
 
 
-def _is_below_root(path: str) -> bool:
+def is_below_root(path: str) -> bool:
+    """Whether a path of the data set stays in the data root."""
     return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts

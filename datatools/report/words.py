@@ -8,10 +8,22 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
+
+from datatools.schema import SEVERITIES
+
 NONE = "-"
 JOINERS = "\u200c\u200d"  # format characters that Persian, Indic scripts and emoji need
 HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-OPS = {"relabel": "relabelled", "confirm": "confirmed", "exclude": "excluded", "revert": "took back a record"}
+OPS = {
+    "relabel": "relabelled",
+    "confirm": "confirmed",
+    "move_box": "moved a box",
+    "edit_mask": "edited a mask",
+    "delete": "deleted",
+    "exclude": "excluded",
+    "revert": "took back a record",
+}
 KINDS = {
     "label": "label looks wrong",
     "disagreement": "annotators disagree",
@@ -19,9 +31,17 @@ KINDS = {
     "rare": "rare",
 }
 REASONS = {
+    "BOX004": "a box whose coordinates are no numbers",
     "IMG001": "image cannot be read",
+    "IMG004": "image file is cut off",
+    "LBL001": "a class that its file does not define",
+    "LBL005": "its image is missing",
+    "LBL006": "a second label of one annotator",
+    "MSK008": "a mask that does not decode",
+    "MSK009": "a mask value that no class has",
+    "deleted": "deleted by a person",
     "excluded": "excluded by a person",
-    "no_image": "its image is missing or was left out",
+    "no_image": "its image was left out",
     "not_an_image": "neither an image nor an annotation file",
     "bad_name": "a name that cannot be kept",
     "broken_file": "an annotation file that is broken",
@@ -101,3 +121,20 @@ def describe_agreement(agreement: Mapping[str, Any], name: Callable[[str], str])
         if is_number(row["kappa"])
     ]
     return f"{head}; Cohen's: {', '.join(pairs)}"
+
+
+def count_severities(findings: pd.DataFrame) -> str:
+    """`3 errors, 12 warnings, 4 infos`: what there is, the worst first."""
+    counts = findings["severity"].value_counts()
+    known = [(name, int(counts.get(name, 0))) for name in reversed(SEVERITIES)]
+    rest = len(findings) - sum(n for _, n in known)
+    parts = [plural(n, name) for name, n in known if n] + ([plural(rest, "finding")] if rest else [])
+    return ", ".join(parts) or "no findings"
+
+
+def where_of(row: Mapping[str, Any]) -> str:
+    """What a finding is about, in words: its image and annotation, else its subject, else the data set."""
+    names = [row[name] for name in ("path", "annotation_id") if pd.notna(row[name])]
+    if not names and pd.notna(row["subject"]):
+        names = [row["subject"]]
+    return "  ".join(visible(name, 80) for name in names) or "data set"

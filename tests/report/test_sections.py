@@ -29,7 +29,7 @@ def test_left_out_says_what_and_why_in_words() -> None:
     assert [(row["what"], row["reason"], row["title"]) for row in left_out] == [
         ("file", "IMG001", "Image cannot be read"),
         ("file", "not_an_image", "neither an image nor an annotation file"),
-        ("annotation", "no_image", "its image is missing or was left out"),
+        ("annotation", "no_image", "its image was left out"),
     ]
     assert left_out[0]["examples"][0]["message"] == "image file is truncated"
 
@@ -70,6 +70,7 @@ def test_findings_of_the_data_set_have_no_image() -> None:
 def test_no_findings() -> None:
     assert count_findings(FINDINGS.empty(), {}) == {
         "n": 0,
+        "muted": 0,
         "by_severity": {"error": 0, "warning": 0, "info": 0},
         "codes": [],
     }
@@ -151,3 +152,11 @@ def test_inputs_are_unchanged() -> None:
     count_classes(inputs.dataset, inputs.split)
     for old, new in zip(before, (inputs.rejected, inputs.findings, inputs.queue, inputs.split), strict=True):
         pd.testing.assert_frame_equal(old, new)
+
+
+def test_muted_findings_are_counted_apart():
+    findings = FINDINGS.conform([make_finding(), make_finding(path="images/2.png"), make_finding(code="DUP001")])
+    counted = count_findings(findings, {}, [True, False, True])
+    assert (counted["n"], counted["muted"]) == (1, 2)
+    assert [(row["code"], row["n"]) for row in counted["codes"]] == [("BOX001", 1)]
+    assert counted["by_severity"] == {"error": 1, "warning": 0, "info": 0}

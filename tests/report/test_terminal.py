@@ -30,7 +30,7 @@ animals  data VERSION
 Images    6 images taken in, 2 files left out, 1 annotation left out
             1 file: Image cannot be read [IMG001]
             1 file: neither an image nor an annotation file [not_an_image]
-            1 annotation: its image is missing or was left out [no_image]
+            1 annotation: its image was left out [no_image]
 Findings  1 error, 1 info
           1  BOX001  error  Box stands over the edge
           1  DUP001  info   -

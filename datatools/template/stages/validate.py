@@ -2,34 +2,41 @@
 
 import sys
 from argparse import Namespace
-from dataclasses import asdict
 
-from datatools.agreement.kappa import measure_agreement
-from datatools.checks.runner import run_checks
+from datatools.agreement.measure import measure_dataset
+from datatools.checks.runner import load_checks, run_checks
 from datatools.dataset import load_dataset
+from datatools.mutes import load_mutes
 from datatools.params import ValidateParams
+from datatools.progress import progress
+from datatools.report.validation import report_validation, save_validation
 from datatools.schema import FINDINGS, FIX_STATUS, REJECTED
 from datatools.stage import stage
 from datatools.store import load_table, save_json, save_table
 
 
-@stage("validate", "dataset", "out", "report")
+@stage("validate", "dataset", "raw", "mutes", "out", "reports")
 def main(args: Namespace, params: ValidateParams) -> None:
     """Run the checks that need no model and write their findings."""
     dataset = load_dataset(args.dataset)
+    rejected = load_table(args.dataset / "rejected.parquet", REJECTED)
     inputs = {
         "images": dataset.images,
         "annotations": dataset.annotations,
         "classes": dataset.classes,
         "ratings": dataset.ratings,
-        "rejected": load_table(args.dataset / "rejected.parquet", REJECTED),
+        "rejected": rejected,
         "fixes": load_table(args.dataset / "fixes.parquet", FIX_STATUS),
         "params": params,
     }
-    findings, outcomes = run_checks(inputs)
+    with progress("validate: checks", len(load_checks())) as tick:
+        findings, outcomes = run_checks(inputs, tick=tick)
+    save_json(args.state / "validate_seconds.json", {outcome.code: outcome.seconds for outcome in outcomes})
+    agreement, mutes = measure_dataset(dataset, params.iou_min), load_mutes(args.mutes)
+    report = report_validation(dataset, findings, outcomes, rejected, agreement, mutes, args.raw, args.params_file)
     save_table(args.out, findings, FINDINGS)
-    agreement = measure_agreement(dataset.ratings)
-    save_json(args.report, {"checks": [asdict(outcome) for outcome in outcomes], "agreement": agreement})
+    save_validation(args.reports, report)
+    sys.stderr.write(f"validate: {report.summary['verdict']}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""Results of another revision, with a real DVC: from the cache, from the remote, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datatools.errors import DatatoolsError
+from datatools.revisions import find_stale, load_stages, open_revision
+from datatools.schema import FINDINGS
+from tests.finished_runs import git
+
+COMMAND = "mkdir -p out && cp in.txt out/a.txt"
+DVC = (sys.executable, "-m", "dvc")
+
+
+@pytest.fixture
+def repo(made: Path, tmp_path: Path) -> Path:
+    """A copy to change, of the project and its remote."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "top" / "project"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Git and DVC project in a folder below the top, with a stage that ran twice and a remote."""
+    folder = tmp_path_factory.mktemp("made")
+    top = folder / "top"
+    root = top / "project"
+    (root / "code").mkdir(parents=True)
+    (root / "code" / "x.py").write_text("1\n")
+    git(folder, "init", "-q", "-b", "main", str(top))
+    run(root, "init", "-q", "--subdir")
+    run(root, "config", "core.analytics", "false")
+    run(root, "remote", "add", "-q", "-d", "store", "../../store")  # relative: must hold from anywhere
+    (root / "params.yaml").write_text("copy:\n  n: 1\nother: 2\n")
+    (root / "dvc.yaml").write_text(
+        f"stages:\n  copy:\n    cmd: {COMMAND}\n    deps: [in.txt, code]\n    params: [copy]\n    outs: [out/a.txt]\n"
+    )
+    for text in ("one", "two"):
+        (root / "in.txt").write_text(text)
+        run(root, "repro", "-q")
+        run(root, "push", "-q")
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", text)
+    return folder
+
+
+def run(root: Path, *arguments: str) -> None:
+    subprocess.run([*DVC, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def test_a_file_of_another_revision_comes_from_the_cache_else_from_the_remote(repo: Path) -> None:
+    assert open_revision(repo, "HEAD").read("out/a.txt") == b"two"
+    before = open_revision(repo, "HEAD~1")
+    assert before.read("out/a.txt") == b"one"
+    shutil.rmtree(repo / ".dvc" / "cache")
+    assert before.read("out/a.txt") == b"one"
+    assert (repo / "out" / "a.txt").read_text() == "two", "what is checked out stays"
+    shutil.rmtree(repo / ".dvc" / "cache", ignore_errors=True)
+    shutil.rmtree(repo.parents[1] / "store")
+    with pytest.raises(
+        DatatoolsError, match=r"^out/a\.txt of HEAD~1: expected it in the DVC cache or the remote\. Got: "
+    ):
+        before.read("out/a.txt")
+
+
+def test_what_no_stage_wrote_is_none(repo: Path) -> None:
+    revision = open_revision(repo, "main")
+    assert revision.read("in.txt") is None
+    assert revision.load_table("no.parquet", FINDINGS) is None
+    assert revision.load_json("no.json") is None
+
+
+def test_stale_is_what_dvc_status_says(repo: Path) -> None:
+    def both() -> tuple[str, bool]:
+        said = subprocess.run([*DVC, "status", "-q", "copy"], cwd=repo, check=False).returncode
+        return find_stale(repo, load_stages(repo), ("copy",)), said != 0
+
+    assert both() == ("", False)
+    (repo / "params.yaml").write_text("copy:\n  n: 1\nother: 3\n")
+    (repo / "code" / "__pycache__").mkdir()
+    (repo / "code" / "x.py").touch()
+    assert both() == ("", False)
+    (repo / "params.yaml").write_text("copy:\n  n: 2\nother: 3\n")
+    assert both() == ("copy in params.yaml changed since the stage copy ran", True)
+    (repo / "params.yaml").write_text("copy:\n  n: 1\n")
+    (repo / "code" / "y.py").write_text("2\n")
+    assert both() == ("code changed since the stage copy ran", True)
+    (repo / "code" / "y.py").unlink()
+    (repo / "in.txt").write_text("three")
+    assert both() == ("in.txt changed since the stage copy ran", True)
+    (repo / "in.txt").unlink()
+    assert both() == ("in.txt went away since the stage copy ran", True)
+
+
+def test_data_that_dvc_tracks_need_not_be_there(repo: Path) -> None:
+    git(repo, "rm", "-q", "--cached", "in.txt")
+    run(repo, "add", "-q", "in.txt")
+    (repo / "in.txt").unlink()
+    assert find_stale(repo, load_stages(repo), ("copy",)) == ""
+    (repo / "in.txt").write_text("four")
+    run(repo, "add", "-q", "in.txt")
+    (repo / "in.txt").unlink()
+    assert find_stale(repo, load_stages(repo), ("copy",)) == "in.txt changed since the stage copy ran"
