@@ -26,7 +26,7 @@ def image_row(path: str, **changes: Any) -> Row:
     row = {"path": path, "sha256": digest, "phash": digest, "duplicate_of": path, "n_bytes": 100, "channels": 3}
     row |= {"format": "PNG", "mode": "RGB", "exif_orientation": 1}
     row |= {"n_frames": 1, "is_grey": False, "brightness_p5": 0.1, "brightness_p99": 0.9, "entropy_bits": 7.0}
-    row |= {"sharpness": 40.0, "grey_histogram_std": 5.0, "attributes": "{}"}
+    row |= {"sharpness": 40.0, "edge_step": 0.8, "grey_histogram_std": 5.0, "attributes": "{}"}
     row |= {"width_px": WIDTH_PX, "height_px": HEIGHT_PX, "metadata": "{}", "source": "folder"}
     return {**row, **changes}
 

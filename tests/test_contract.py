@@ -114,7 +114,7 @@ def test_loud_on_its_own_bad_example(check):
     findings = find(check, bad)
     assert findings
     paths = set(bad["images"]["path"]) | set(bad["rejected"]["path"])
-    ids = set(bad["annotations"]["annotation_id"])
+    ids = set(bad["annotations"]["annotation_id"]) | set(bad["rejected"]["annotation_id"])
     for finding in findings:
         assert 0.0 <= finding.score <= 1.0
         assert finding.message.strip()

@@ -2,7 +2,8 @@
 
 Why it matters: part of the box has no pixels; crops fail or are padded, and IoU with a prediction can never be 1.
 
-What to do: clip the box, or check whether it was drawn on an image of another size (see IMG002).
+What to do: clip the box, or check whether it was drawn on an image of another size (see IMG002). Where at least 90 % of
+the box lies inside, clipping it is the repair that is offered.
 
 Options: `validate.tolerance_px`: how far over the edge is still fine (default 0.5, for rounding). Corners out of order
 (BOX001) are put in order first.
@@ -12,28 +13,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import ordered_boxes, with_sizes
+from datatools.checks.geometry import area_of, mark_box, offer_box, unpack
 from datatools.findings import Finding
 from datatools.params import ValidateParams
+
+CLIP_FROM = 0.9  # share inside the image from which the rest is a slip of the hand
 
 
 def find_boxes_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box that stands more than the tolerance over an edge, in pixels."""
-    boxes = with_sizes(ordered_boxes(annotations), images)
-    over = pd.concat(
-        [-boxes["x0_px"], -boxes["y0_px"], boxes["x1_px"] - boxes["width_px"], boxes["y1_px"] - boxes["height_px"]],
-        axis=1,
-    ).max(axis=1)
-    outside = boxes.assign(over=over)[over > params.tolerance_px]
-    for row in outside.itertuples():
-        yield Finding(
-            f"reaches {row.over:g} px over the edge of its {row.width_px} x {row.height_px} image",
-            row.path,
-            row.annotation_id,
-        )
+    objects = unpack(annotations)
+    boxes, sizes = objects.boxes, objects.sizes(images)
+    over = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes).max(axis=1)
+    outside = np.flatnonzero(over > params.tolerance_px)
+    boxes, sizes = boxes[outside], sizes[outside]
+    clipped = np.clip(boxes, 0, np.tile(sizes, 2))
+    inside = area_of(clipped) / np.where(area_of(boxes) > 0, area_of(boxes), np.inf)
+    for position, box, after, size, share in zip(outside, boxes, clipped, sizes, inside, strict=True):
+        image = f"{size[0]:.0f} x {size[1]:.0f} image"
+        part = f"; {share:.1%} of it lies inside" if share > 0 else ", all of it outside"
+        message = f"reaches {over[position]:g} px over the edge of its {image}{part}"
+        offer = offer_box(objects.corners[position], after) if share >= CLIP_FROM else None
+        yield objects.finding(position, message, marks=[mark_box(box)], offer=offer)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

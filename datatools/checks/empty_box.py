@@ -11,20 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import mark_line, mark_point, unpack
 from datatools.findings import Finding
-from datatools.schema import BOX
 
 
 def find_empty_boxes(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box with x0 = x1 or y0 = y1, in pixels."""
-    boxes = annotations.dropna(subset=BOX)
-    empty = boxes[(boxes["x1_px"] == boxes["x0_px"]) | (boxes["y1_px"] == boxes["y0_px"])]
-    for row in empty.itertuples():
-        size = f"{abs(row.x1_px - row.x0_px):g} x {abs(row.y1_px - row.y0_px):g}"
-        yield Finding(f"has no area: {size} px", row.path, row.annotation_id)
+    objects = unpack(annotations)
+    low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
+    for position in np.flatnonzero((low == high).any(axis=1)):
+        one, other = low[position], high[position]
+        mark = mark_point(one) if (one == other).all() else mark_line(one, other)
+        message = f"has no area: {other[0] - one[0]:g} x {other[1] - one[1]:g} px"
+        yield objects.finding(position, message, marks=[mark])
 
 
 def _spoil(inputs: Inputs) -> Inputs:

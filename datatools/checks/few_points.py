@@ -15,16 +15,18 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import iter_polygons
+from datatools.checks.geometry import mark_point, unpack
 from datatools.findings import Finding
 
 
 def find_few_points(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each polygon with fewer than three different points."""
-    for path, annotation_id, part, points in iter_polygons(annotations):
-        n_points = len(np.unique(points, axis=0))
-        if n_points < 3:
-            yield Finding(f"polygon {part + 1} has {n_points} different points, an area needs 3", path, annotation_id)
+    objects = unpack(annotations)
+    rings = objects.polygons
+    for index in np.flatnonzero(rings.n_different < 3):
+        n_points, points = rings.n_different[index], np.unique(rings.ring(index), axis=0)
+        message = f"polygon {rings.part[index] + 1} has {n_points} different points, an area needs 3"
+        yield objects.finding(rings.row[index], message, marks=map(mark_point, points))
 
 
 def _spoil(inputs: Inputs) -> Inputs:

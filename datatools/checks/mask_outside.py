@@ -1,4 +1,4 @@
-"""What it finds: a mask polygon that reaches over the edge of its image.
+"""What it finds: a mask that reaches over the edge of its image, as a polygon or in run lengths of another size.
 
 Why it matters: the part outside has no pixels; rasterisers clip it, some shift it, and area and mask no longer agree.
 
@@ -11,23 +11,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import iter_polygons
+from datatools.checks.geometry import Floats, mark_box, mark_point, unpack
 from datatools.findings import Finding
 from datatools.params import ValidateParams
+
+MOST_MARKS = 20  # points outside that are drawn
 
 
 def find_masks_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each polygon with a point more than the tolerance outside its image, in pixels."""
-    sizes = {row.path: (row.width_px, row.height_px) for row in images.itertuples()}
-    for path, annotation_id, part, points in iter_polygons(annotations):
-        if path not in sizes or not len(points):
-            continue
-        over = float(max((-points).max(), (points - sizes[path]).max()))
-        if over > params.tolerance_px:
-            yield Finding(f"polygon {part + 1} reaches {over:g} px over the edge of its image", path, annotation_id)
+    objects = unpack(annotations)
+    rings, sizes = objects.polygons, objects.sizes(images)
+    over = _over(rings.bounds, sizes[rings.row])
+    for index in np.flatnonzero(over > params.tolerance_px):
+        points, position = rings.ring(index), rings.row[index]
+        outside = ((points < -params.tolerance_px) | (points > sizes[position] + params.tolerance_px)).any(axis=1)
+        message = f"polygon {rings.part[index] + 1} reaches {over[index]:g} px over the edge of its image"
+        yield objects.finding(position, message, marks=map(mark_point, points[outside][:MOST_MARKS]))
+    over = _over(objects.runs.bounds, sizes[objects.run_rows])
+    for index in np.flatnonzero(over > params.tolerance_px):
+        message = f"run lengths reach {over[index]:g} px over the edge of their image"
+        yield objects.finding(objects.run_rows[index], message, marks=[mark_box(objects.runs.bounds[index])])
+
+
+def _over(bounds: Floats, sizes: Floats) -> Floats:
+    """How far each of the bounds stands over an edge of its image, in pixels; NaN where either is unknown."""
+    return np.maximum(-bounds[:, :2], bounds[:, 2:] - sizes).max(axis=1)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -4,7 +4,7 @@ Why it matters: it takes no part in training or testing, though someone meant it
 
 What to do: add its row to a table in `data/raw/labels`, or exclude it with a reason.
 
-Options: none. Silent where no image has a label at all.
+Options: none. Silent where nobody labels whole images: in a data set of boxes and masks, LBL008 speaks.
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ import pandas as pd
 
 from datatools.checks.base import Check, Inputs
 from datatools.findings import Finding
+from datatools.schema import CONSENSUS
 
 
 def find_missing_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image without an annotation of kind `label`."""
-    labelled = set(annotations.loc[annotations["kind"] == "label", "path"])
-    if not labelled:
+    labels = annotations[annotations["kind"] == "label"]
+    if not are_images_labelled(labels):
         return
-    for path in images["path"]:
+    labelled = set(labels["path"].tolist())
+    for path in images["path"].tolist():
         if path not in labelled:
             yield Finding("has no label", path)
+
+
+def are_images_labelled(labels: pd.DataFrame) -> bool:
+    """Whether people label whole images: there is a label of theirs, or a vote; one made of objects does not count."""
+    by_people = (labels["annotator"] != CONSENSUS).fillna(True) | (labels["source"] == "vote").fillna(False)
+    return bool(by_people.any())
 
 
 def _spoil(inputs: Inputs) -> Inputs:
@@ -34,4 +42,4 @@ def _spoil(inputs: Inputs) -> Inputs:
     return {**inputs, "annotations": annotations[~gone].reset_index(drop=True)}
 
 
-CHECK = Check("LBL002", "image without label", "warning", find_missing_labels, _spoil)
+CHECK = Check("LBL002", "image without label", "warning", find_missing_labels, _spoil, version=2)

@@ -21,15 +21,13 @@ from datatools.findings import Finding
 
 def find_near_duplicates(images: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image that is not its cluster's first path and has other bytes than that one."""
-    by_path = images.set_index("path")
-    rows = images[images["duplicate_of"] != images["path"]]
-    for path, original in zip(rows["path"], rows["duplicate_of"], strict=True):
-        one, other = by_path.loc[path], by_path.loc[original]
-        if one["sha256"] != other["sha256"]:
-            bits = hamming(one["phash"], other["phash"])
-            yield Finding(
-                f"shows the same picture as {original} ({bits} of 256 hash bits differ)", path, score=bits / 256
-            )
+    rows = images.loc[images["duplicate_of"] != images["path"], ["path", "sha256", "phash", "duplicate_of"]]
+    firsts = images.loc[images["path"].isin(rows["duplicate_of"]), ["path", "sha256", "phash"]]
+    pairs = rows.merge(firsts.add_prefix("first_"), left_on="duplicate_of", right_on="first_path")
+    for row in pairs[pairs["sha256"] != pairs["first_sha256"]].itertuples():
+        bits = hamming(row.phash, row.first_phash)
+        text = f"shows the same picture as {row.first_path} ({bits} of 256 hash bits differ)"
+        yield Finding(text, row.path, score=bits / 256)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -13,33 +13,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
-from shapely.geometry import Polygon as ShapelyPolygon
-from shapely.validation import explain_validity, make_valid
+import shapely
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Polygon, iter_polygons, open_ring
-from datatools.findings import Finding
+from datatools.checks.geometry import Floats, mark_line, mark_point, unpack
+from datatools.findings import Finding, Mark
 
 TOUCHES = "Ring Self-intersection"  # a point visited twice
 
 
 def find_self_crossings(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each polygon that crosses itself, with the first crossing in pixels."""
-    for path, annotation_id, part, points in iter_polygons(annotations):
-        ring = open_ring(points)
-        if len(ring) < 3:
-            continue
-        reason = explain_validity(ShapelyPolygon(ring))
-        if reason.startswith("Self-intersection") or (reason.startswith(TOUCHES) and _crosses(ring)):
-            x, y = map(float, reason.partition("[")[2].rstrip("]").split())
-            yield Finding(f"polygon {part + 1} crosses itself at ({x:.1f}, {y:.1f})", path, annotation_id)
+    objects = unpack(annotations)
+    rings = objects.polygons
+    for index in np.flatnonzero(~rings.is_simple & (rings.n_different >= 3)):
+        shape = rings.shapes[index]
+        reason = shapely.is_valid_reason(shape)
+        if reason.startswith("Self-intersection") or (reason.startswith(TOUCHES) and _crosses(shape)):
+            place = np.array(reason.partition("[")[2].rstrip("]").split(), float)
+            message = f"polygon {rings.part[index] + 1} crosses itself at ({place[0]:.1f}, {place[1]:.1f})"
+            marks = [*_edges_at(shapely.get_coordinates(shape), place), mark_point(place)]
+            yield objects.finding(rings.row[index], message, marks=marks)
 
 
-def _crosses(ring: Polygon) -> bool:
+def _crosses(shape: shapely.Polygon) -> bool:
     """Whether a ring that meets itself in a corner crosses there: then its signed parts cancel and area is lost."""
-    shape = ShapelyPolygon(ring)
-    return abs(make_valid(shape).area - shape.area) > 1e-6 * max(shape.area, 1.0)
+    return abs(shapely.make_valid(shape).area - shape.area) > 1e-6 * max(shape.area, 1.0)
+
+
+def _edges_at(closed: Floats, place: Floats) -> list[Mark]:
+    """The two edges that pass closest by the crossing."""
+    edges = shapely.linestrings(np.stack([closed[:-1], closed[1:]], axis=1))
+    nearest = np.argsort(shapely.distance(edges, shapely.Point(place)).round(6), kind="stable")[:2]
+    return [mark_line(closed[edge], closed[edge + 1]) for edge in sorted(nearest)]
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -5,7 +5,7 @@ happens when images are resized, replaced or turned after labelling.
 
 What to do: bring back the image that was labelled, or scale the annotations and correct the size in the file.
 
-Options: none.
+Options: none. Where the declared size is that of the picture before its EXIF orientation is applied, IMG016 says so instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.orientation import declares_unturned
 from datatools.findings import Finding
 
 
@@ -22,7 +23,8 @@ def find_size_mismatches(images: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image whose declared size is not its true size, in pixels."""
     wide = images["declared_width_px"].notna() & (images["declared_width_px"] != images["width_px"])
     high = images["declared_height_px"].notna() & (images["declared_height_px"] != images["height_px"])
-    for row in images[(wide | high).fillna(False)].itertuples():
+    wrong = (wide | high).fillna(False) & ~declares_unturned(images)
+    for row in images[wrong].itertuples():
         declared = f"{_text(row.declared_width_px)} x {_text(row.declared_height_px)}"
         yield Finding(f"the file is {row.width_px} x {row.height_px} px, its annotations say {declared}", row.path)
 
@@ -37,4 +39,4 @@ def _spoil(inputs: Inputs) -> Inputs:
     return {**inputs, "images": images}
 
 
-CHECK = Check("IMG002", "size differs from its record", "error", find_size_mismatches, _spoil)
+CHECK = Check("IMG002", "size differs from its record", "error", find_size_mismatches, _spoil, version=2)

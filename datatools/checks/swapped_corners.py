@@ -2,7 +2,8 @@
 
 Why it matters: trainers drop such a box, turn it into an empty one, or crash; the object counts as background.
 
-What to do: exchange the corners in the annotation file. Nearly always the numbers are right and only their order is not.
+What to do: exchange the corners in the annotation file. Nearly always the numbers are right and only their order is not:
+the repair that is offered puts them in order.
 
 Options: none.
 """
@@ -11,20 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import area_of, mark_box, offer_box, unpack
 from datatools.findings import Finding
-from datatools.schema import BOX
 
 
 def find_swapped_corners(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box with x1 < x0 or y1 < y0, in pixels."""
-    boxes = annotations.dropna(subset=BOX)
-    swapped = boxes[(boxes["x1_px"] < boxes["x0_px"]) | (boxes["y1_px"] < boxes["y0_px"])]
-    for row in swapped.itertuples():
-        corners = f"({row.x0_px:g}, {row.y0_px:g}) to ({row.x1_px:g}, {row.y1_px:g})"
-        yield Finding(f"corners are out of order: {corners}", row.path, row.annotation_id)
+    objects = unpack(annotations)
+    corners, boxes = objects.corners, objects.boxes
+    areas = area_of(boxes)
+    for position in np.flatnonzero((corners[:, 2:] < corners[:, :2]).any(axis=1)):
+        given, ordered = corners[position], boxes[position]
+        x0, y0, x1, y1 = given
+        offer = offer_box(given, ordered) if areas[position] > 0 else None
+        message = f"corners are out of order: ({x0:g}, {y0:g}) to ({x1:g}, {y1:g})"
+        yield objects.finding(position, message, marks=[mark_box(ordered)], offer=offer)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from datatools.checks.empty_box import find_empty_boxes
+from datatools.findings import Mark
 from tests.small_data import boxes
 
 
@@ -26,3 +27,9 @@ def test_rows_without_a_box_are_passed_over():
     rows = boxes((3, 3, 3, 3))
     rows.loc[0, "y1_px"] = None
     assert list(find_empty_boxes(rows)) == []
+
+
+def test_what_is_left_is_drawn():
+    line, point = find_empty_boxes(boxes((9, 3, 2, 3), (2, 2, 2, 2)))
+    assert line.marks == (Mark("line", (2.0, 3.0, 9.0, 3.0)),)
+    assert point.marks == (Mark("point", (2.0, 2.0)),)

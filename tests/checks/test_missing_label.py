@@ -23,3 +23,9 @@ def test_a_box_is_not_a_label():
 def test_silent_where_no_image_has_a_label():
     assert missing([box_row("box/0", (0, 0, 9, 9), "a.png")]) == []
     assert missing([]) == []
+
+
+def test_a_label_made_of_objects_is_nobodys():
+    derived = {**label_rows("b.png", {}, "star")[0], "source": "objects"}
+    assert missing([derived]) == []
+    assert missing([derived, *label_rows("c.png", {"anna": "star"})]) == ["a.png"]

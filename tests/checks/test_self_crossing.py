@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import shapely
 
 from datatools.checks.self_crossing import find_self_crossings
+from datatools.findings import Mark
 from datatools.schema import ANNOTATIONS
 from tests.small_data import SQUARE, mask_row, masks
 
@@ -44,3 +47,24 @@ def test_each_part_is_judged_by_itself():
     (finding,) = find_self_crossings(rows)
     assert finding.message.startswith("polygon 2 ")
     assert (finding.path, finding.annotation_id) == ("a.png", "mask/0")
+
+
+def test_the_crossing_edges_and_the_crossing_are_drawn():
+    (finding,) = find_self_crossings(masks([*RINGS["figure eight"][0], [0, 5]]))
+    assert finding.marks == (
+        Mark("line", (1.0, 1.0, 9.0, 9.0)),
+        Mark("line", (9.0, 1.0, 1.0, 9.0)),
+        Mark("point", (5.0, 5.0)),
+    )
+
+
+def test_findings_are_those_of_shapely_on_each_ring():
+    random = np.random.default_rng(0)
+    rings = [random.integers(0, 9, (random.integers(3, 8), 2)).tolist() for _ in range(300)]
+    found = {finding.annotation_id for finding in find_self_crossings(masks(*rings))}
+    for number, ring in enumerate(rings):
+        reason = shapely.is_valid_reason(shapely.Polygon(ring))
+        if reason.startswith("Self-intersection") and len({tuple(point) for point in ring}) > 2:
+            assert f"mask/{number}" in found
+        elif reason == "Valid Geometry":
+            assert f"mask/{number}" not in found

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from datatools.checks.swapped_corners import find_swapped_corners
+from datatools.findings import Mark, Offer
 from tests.small_data import boxes, masks
 
 
@@ -32,3 +33,14 @@ def test_rows_without_a_box_are_passed_over():
     rows.loc[0, ["x0_px", "y0_px"]] = None
     rows.loc[0, "x1_px"] = -5
     assert list(find_swapped_corners(rows)) == []
+
+
+def test_the_repair_puts_the_corners_in_order():
+    (finding,) = find_swapped_corners(boxes((30.5, 2, 10, 22)))
+    assert finding.offer == Offer("move_box", "[30.5, 2.0, 10.0, 22.0]", "[10.0, 2.0, 30.5, 22.0]")
+    assert finding.marks == (Mark("box", (10.0, 2.0, 30.5, 22.0)),)
+
+
+def test_no_repair_where_no_area_is_left():
+    (finding,) = find_swapped_corners(boxes((30, 2, 10, 2)))
+    assert finding.offer is None

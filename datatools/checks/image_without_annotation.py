@@ -1,0 +1,53 @@
+"""What it finds: an image without box or mask in a data set of boxes and masks, where that is odd: no annotation file speaks of
+it, or hardly any other image (1 in 20) has none.
+
+Why it matters: an image that was forgotten teaches the model that its objects are background.
+
+What to do: look at it. If there is nothing to annotate, it is a good negative example: leave it. Else annotate it.
+
+Options: none. Silent where more than 1 in 20 images have no object and the annotation files list them, an empty label file of
+YOLO among them: such data has negatives. Where people label whole images, LBL002 speaks instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datatools.checks.base import Check, Inputs
+from datatools.checks.missing_label import are_images_labelled
+from datatools.findings import Finding
+
+USUAL = 0.05  # of the images: with more of them empty, empty images are part of the data
+
+
+def find_images_without_annotation(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
+    """Yield a finding for each image without object that no file speaks of, or, where these are few, for each."""
+    is_object = annotations["kind"] != "label"
+    if not is_object.any() or are_images_labelled(annotations[~is_object]):
+        return
+    annotated = set(annotations.loc[is_object, "path"].tolist())
+    empty = images[[path not in annotated for path in images["path"].tolist()]]
+    unsaid = (empty["source"] == "folder") | empty["attributes"].str.contains('"labels":"missing"', regex=False)
+    unsaid = unsaid.fillna(False).to_numpy(dtype=bool)
+    if unsaid.sum() > len(images) / 2:
+        yield Finding(f"no annotation file speaks of {unsaid.sum():,} of the {len(images):,} images")
+        unsaid, empty = unsaid[~unsaid], empty[~unsaid]
+    few = len(empty) <= USUAL * len(images)
+    for row in np.flatnonzero(unsaid | few).tolist():
+        rest = f"{len(images) - len(empty):,} of {len(images):,} images have one"
+        why = "and no annotation file speaks of it" if unsaid[row] else f"though {rest}"
+        yield Finding(f"has no box or mask, {why}", empty["path"].iloc[row])
+
+
+def _spoil(inputs: Inputs) -> Inputs:
+    annotations, images = inputs["annotations"], inputs["images"].copy()
+    annotations = annotations[annotations["kind"] != "label"].reset_index(drop=True)
+    empty = ~images["path"].isin(annotations["path"])
+    images.loc[empty.idxmax(), "source"] = "folder"
+    return {**inputs, "annotations": annotations, "images": images}
+
+
+CHECK = Check("LBL008", "image without annotation", "info", find_images_without_annotation, _spoil)

@@ -1,0 +1,51 @@
+"""What it finds: a box only a few pixels wide or high.
+
+Why it matters: mostly it is a slip of the mouse. A real object of that size has nothing to learn from and is scaled away;
+metrics count it as missed all the same.
+
+What to do: look at it; delete the slip, or keep it and leave small objects out of the metric.
+
+Options: `validate.box_min_px`: a box with a shorter side is tiny (default 2). Classes whose boxes are often tiny (more than
+one in ten, of at least 20) are passed over, and sides that are a tenth of the image's; boxes without any area are BOX003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import ENOUGH, mark_box, shares, unpack
+from datatools.findings import Finding
+from datatools.params import ValidateParams
+
+USUAL = 0.1  # share of a class's boxes
+PART = 0.1  # of the image's side: then it is the image that is tiny
+
+
+def find_tiny_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
+    """Yield a finding for each box with a side shorter than the bar, in pixels."""
+    objects = unpack(annotations)
+    among = np.flatnonzero(objects.is_box & ~np.isnan(objects.boxes[:, 0]))
+    sides = objects.boxes[among, 2:] - objects.boxes[among, :2]
+    shorter = sides.min(axis=1)
+    is_short = (sides < params.box_min_px) & ~(sides >= PART * objects.sizes(images)[among])
+    tiny = (shorter > 0) & is_short.any(axis=1)
+    n, share = shares(tiny, objects.classes[among])
+    for index in np.flatnonzero(tiny & ((share <= USUAL) | (n < ENOUGH))):
+        position, (width, height) = among[index], sides[index]
+        message = f"is tiny: {width:g} x {height:g} px, the bar is {params.box_min_px:g}"
+        score = float(shorter[index] / params.box_min_px)
+        yield objects.finding(position, message, score, [mark_box(objects.boxes[position])])
+
+
+def _spoil(inputs: Inputs) -> Inputs:
+    annotations = inputs["annotations"].copy()
+    row = annotations.index[annotations["kind"] == "box"][0]
+    annotations.loc[row, "x1_px"] = annotations.loc[row, "x0_px"] + 1
+    return {**inputs, "annotations": annotations}
+
+
+CHECK = Check("BOX006", "tiny box", "warning", find_tiny_boxes, _spoil)

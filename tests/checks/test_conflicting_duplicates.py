@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from datatools.checks.conflicting_duplicates import find_conflicting_duplicates
+from datatools.schema import ANNOTATIONS
+from tests.small_data import image_row, label_rows, make_images
+
+
+def labelled(labels, source="vote"):
+    """`{"a.png": "cat"}` as consensus rows; None is an image without label."""
+    rows = [row for path, label in labels.items() if label for row in label_rows(path, {}, label)]
+    return ANNOTATIONS.conform([{**row, "source": source} for row in rows])
+
+
+def find(labels, source="vote", **same):
+    """Findings where all images share the values `same`; phash with as many low bits set as the number in the name."""
+    rows = [image_row(path, phash=f"{(1 << int(path[1:3])) - 1:064x}", **same) for path in labels]
+    return list(find_conflicting_duplicates(make_images(rows), labelled(labels, source)))
+
+
+def test_a_pair_names_both_each_with_the_other():
+    one, other = find({"i00.png": "cat", "i04.png": "dog"}, sha256="s")
+    assert one.message == "labelled 'cat', but i04.png with the same bytes is labelled 'dog'"
+    assert other.message == "labelled 'dog', but i00.png with the same bytes is labelled 'cat'"
+    assert [(found.path, found.annotation_id, found.score) for found in (one, other)] == [
+        ("i00.png", "label/i00.png", 0.0),
+        ("i04.png", "label/i04.png", 0.0),
+    ]
+
+
+def test_near_duplicates_have_their_own_words_and_score():
+    one, _ = find({"i00.png": "cat", "i04.png": "dog"}, duplicate_of="i00.png")
+    assert (
+        one.message == "labelled 'cat', but i04.png with the same picture (4 of 256 hash bits differ) is labelled 'dog'"
+    )
+    assert one.score == 4 / 256
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ("aaab", [3]),
+        ("baa", [0]),
+        ("aabb", [0, 1, 2, 3]),
+        ("abc", [0, 1, 2]),
+        ("aabc", [0, 1, 2, 3]),  # half is no majority
+        ("aaabc", [3, 4]),
+        ("aaa", []),
+        ("a", []),
+        ("a-", []),  # one without label
+    ],
+)
+@pytest.mark.parametrize("same", [{"sha256": "s"}, {"duplicate_of": "i00.png"}])
+def test_the_majority_is_not_named(labels, named, same):
+    given = {f"i{n:02}.png": label if label != "-" else None for n, label in enumerate(labels)}
+    assert [int(found.path[1:3]) for found in find(given, **same)] == named
+
+
+def test_the_nearest_image_of_another_label_is_named():
+    found = find({"i00.png": "cat", "i08.png": "cat", "i12.png": "dog", "i30.png": "cat"}, duplicate_of="i00.png")
+    assert [one.message.split("but ")[1].split(" with")[0] for one in found] == ["i08.png"]
+
+
+def test_equal_bytes_go_before_near_duplicates_and_each_image_is_named_once():
+    found = find({"i00.png": "cat", "i01.png": "dog"}, sha256="s", duplicate_of="i00.png")
+    assert [one.path for one in found] == ["i00.png", "i01.png"]
+    assert all("same bytes" in one.message for one in found)
+
+
+def test_labels_summed_up_from_objects_count_for_equal_bytes_alone():
+    labels = {"i00.png": "cat", "i01.png": "dog"}
+    assert len(find(labels, "objects", sha256="s")) == 2
+    assert find(labels, "objects", duplicate_of="i00.png") == []
+
+
+def test_what_single_annotators_said_is_no_conflict():
+    images = make_images([image_row(path, sha256="s") for path in ("a.png", "b.png")])
+    rows = label_rows("a.png", {"anna": "cat", "ben": "dog"}, "cat") + label_rows("b.png", {"ben": "dog"}, "cat")
+    assert list(find_conflicting_duplicates(images, ANNOTATIONS.conform(rows))) == []
+
+
+def test_unlike_images_and_none():
+    assert find({"i00.png": "cat", "i01.png": "dog"}) == []
+    assert find({}) == []
