@@ -194,7 +194,9 @@ def compute_facts_of(datas: Iterable[bytes]) -> list[ImageFacts | UnreadableImag
     read = [(hashlib.sha256(data).hexdigest(), len(data), _try_decode(data)) for data in datas]
     measured = iter(_measure([picture.pixels for _, _, picture in read if isinstance(picture, _Picture)]))
     return [
-        ImageFacts(sha256, n_bytes, *found[1:], *next(measured)) if isinstance(found, _Picture) else found
+        ImageFacts(sha256, n_bytes, **_fields(found), **next(measured)._asdict())
+        if isinstance(found, _Picture)
+        else found
         for sha256, n_bytes, found in read
     ]
 
@@ -240,6 +242,11 @@ def _try_decode(data: bytes) -> _Picture | UnreadableImageError:
         return _decode(data, SCALED_PX)
     except UnreadableImageError as error:
         return error
+
+
+def _fields(picture: _Picture) -> dict[str, Any]:
+    """What of the file is a fact, by name: all but the pixels."""
+    return {name: value for name, value in picture._asdict().items() if name != "pixels"}
 
 
 def _decode(data: bytes, short_px: int = 0) -> _Picture:

@@ -1,0 +1,292 @@
+"""Annotations per CPU second through the rules for boxes, masks and labels, beside Datumaro's validator in the same run.
+
+    python benchmarks/annotation_rules.py --peer-python PYTHON [--annotations 100000]
+
+From the VOC XML files of bccd: reading and checking, both sides. From tables: ours reads Parquet and checks, Datumaro
+checks a data set that it holds in memory, each with the boxes of bccd, ours repeated up to --annotations. The last row is
+--annotations polygons of 30 points. Each side runs in a process of its own; counted are CPU seconds (user and system)
+after the imports. Ours runs every check BOX, MSK and LBL that needs no model; Datumaro its detection or segmentation
+validator. No side opens an image. --peer-python is an interpreter that can import datumaro (default: this one). Needs
+`../shared/data` or DATATOOLS_SHARED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPO = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("DATATOOLS_SHARED", REPO.parent / "shared"))
+RULES = ("BOX", "MSK", "LBL")
+CLASSES = ("Platelets", "RBC", "WBC")
+GOALS = {"VOC XML": 10, "tables": 500}
+MOST_SECONDS = 10.0  # CPU, for 100,000 annotations
+N_PEER_POLYGONS = 5000
+THRESHOLDS = {"few_samples_thr": 1, "imbalance_ratio_thr": 50, "far_from_mean_thr": 5.0}
+THRESHOLDS |= {"dominance_ratio_thr": 0.8, "topk_bins": 0.1}
+Measured = dict[str, float]
+
+
+def main() -> None:
+    """Run both sides and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer-python", default=sys.executable, help="an interpreter that can import datumaro")
+    parser.add_argument("--annotations", type=int, default=100_000)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)  # what the child process does
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(MEASURES[args.measure](args.folder, args.annotations)))
+        return
+    print("| annotations from | side | annotations | findings | CPU s | annotations per CPU s | ratio | goal |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(Path(folder))
+        run("make_tables", Path(folder), args.annotations)
+        for name, ours, theirs in ROWS:
+            own = run(ours, Path(folder), args.annotations)
+            peer = run(theirs, Path(folder), args.annotations, args.peer_python)
+            print_rows(name, own, peer)
+
+
+def print_rows(name: str, own: Measured, peer: Measured) -> None:
+    """Two rows of the table: ours and Datumaro's."""
+    for side, measured in (("Datumaro", peer), ("datatools", own)):
+        if not measured:
+            print(f"| {name} | {side} | not run: datumaro cannot be imported | | | | | |", flush=True)
+            continue
+        rate = measured["n"] / measured["seconds"]
+        ratio = f"{rate * peer['seconds'] / peer['n']:,.0f}" if peer else ""
+        goal = f"{GOALS[name]} times" if name in GOALS else f"{MOST_SECONDS:.0f} s"
+        numbers = f"{measured['n']:,} | {measured['findings']:,} | {measured['seconds']:.2f} | {rate:,.0f}"
+        print(f"| {name} | {side} | {numbers} | {ratio} | {goal if side == 'datatools' else ''} |", flush=True)
+
+
+def unpack(folder: Path) -> None:
+    """Lay out bccd with the list of classes that Datumaro asks for."""
+    with zipfile.ZipFile(SHARED / "data" / "bccd.zip") as archive:
+        archive.extractall(folder)
+    (folder / "BCCD" / "labelmap.txt").write_text("".join(f"{name}:::\n" for name in ("background", *CLASSES)))
+
+
+def run(measure: str, folder: Path, n_annotations: int, python: str = sys.executable) -> Measured:
+    """What the child process that measures found; empty where it failed for want of datumaro."""
+    command = [python, str(Path(__file__).resolve()), "--measure", measure, "--folder", str(folder)]
+    done = subprocess.run([*command, "--annotations", str(n_annotations)], capture_output=True, text=True)
+    if done.returncode and "No module named 'datumaro'" in done.stderr:
+        return {}
+    if done.returncode:
+        sys.exit(done.stderr)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+# what the child processes do
+
+
+def measure_xml(folder: Path, n_annotations: int) -> Measured:
+    """Read bccd's XML files and check what they say; image sizes are those the files declare."""
+    import_ours()
+    from datatools.source import read_source
+    from datatools.tree import open_tree
+
+    start = time.process_time()
+    source = read_source(open_tree(folder), "auto")
+    dataset = to_dataset(source.content.records, source.content.annotations, source.content.classes)
+    n_findings = check(dataset)
+    return {"n": len(dataset.annotations), "findings": n_findings, "seconds": time.process_time() - start}
+
+
+def make_tables(folder: Path, n_annotations: int) -> Measured:
+    """Write a data set of bccd's boxes, repeated on images of other names, and one of polygons."""
+    import_ours()
+    import pandas as pd
+
+    from datatools.dataset import save_dataset
+    from datatools.schema import ANNOTATIONS
+    from datatools.source import read_source
+    from datatools.tree import open_tree
+
+    content = read_source(open_tree(folder), "auto").content
+    n_times = -(-n_annotations // len(content.annotations))
+    rows = pd.concat(
+        [
+            content.annotations.assign(
+                path=f"{number}/" + content.annotations["path"],
+                annotation_id=f"{number}/" + content.annotations["annotation_id"],
+            )
+            for number in range(n_times)
+        ]
+    ).head(n_annotations)
+    records = pd.concat(
+        [content.records.assign(path=f"{number}/" + content.records["path"]) for number in range(n_times)]
+    )
+    save_dataset(folder / "boxes", to_dataset(records, ANNOTATIONS.conform(rows), content.classes))
+    records, rows = make_polygons(n_annotations)
+    save_dataset(folder / "polygons", to_dataset(records, rows, CLASSES))
+    return {}
+
+
+def measure_boxes(folder: Path, n_annotations: int) -> Measured:
+    """Read a data set of boxes from its tables and check it."""
+    return measure_tables(folder / "boxes")
+
+
+def measure_polygons(folder: Path, n_annotations: int) -> Measured:
+    """Read a data set of polygons from its tables and check it."""
+    return measure_tables(folder / "polygons")
+
+
+def measure_tables(folder: Path) -> Measured:
+    """Read a data set and check it."""
+    import_ours()
+    from datatools.dataset import load_dataset
+
+    start = time.process_time()
+    dataset = load_dataset(folder)
+    n_findings = check(dataset)
+    return {"n": len(dataset.annotations), "findings": n_findings, "seconds": time.process_time() - start}
+
+
+def import_ours() -> None:
+    """Import what is not to be counted."""
+    sys.path.insert(0, str(REPO))
+    import datatools.formats.registry
+    import datatools.store  # noqa: F401
+    from datatools.checks.runner import load_checks
+
+    load_checks()
+
+
+def to_dataset(records: Any, annotations: Any, classes: Any) -> Any:
+    """A data set whose images are those that the annotation files speak of."""
+    from datatools.dataset import Dataset
+    from datatools.schema import IMAGES
+
+    counts = {"n_bytes": 1, "channels": 3, "n_frames": 1}
+    sizes = records[["path", "width_px", "height_px"]].dropna()
+    return Dataset(IMAGES.conform(sizes.assign(**counts, sha256=sizes["path"])), annotations, tuple(classes))
+
+
+def check(dataset: Any) -> int:
+    """Run all rules as `datatools` does, up to the table; return the number of findings."""
+    from datatools.checks.runner import load_checks, needs
+    from datatools.findings import to_table
+    from datatools.params import ValidateParams
+    from datatools.schema import REJECTED
+
+    inputs = {"images": dataset.images, "annotations": dataset.annotations, "classes": dataset.classes}
+    inputs |= {"ratings": dataset.ratings, "rejected": REJECTED.empty(), "params": ValidateParams()}
+    n_findings = 0
+    for rule in load_checks():
+        if rule.code.startswith(RULES) and set(needs(rule)) <= set(inputs):
+            found = rule.find(**{name: inputs[name] for name in needs(rule)})
+            n_findings += len(to_table(found, rule.code, rule.version, rule.severity))
+    return n_findings
+
+
+def make_outlines(n_outlines: int) -> np.ndarray:
+    """`(n, 31, 2)` closed outlines of 30 points in images of 640 x 640 px, 20 to an image, on a grid."""
+    random, turn = np.random.default_rng(0), np.linspace(0, 2 * np.pi, 31)
+    radius = random.uniform(20, 50, (n_outlines, 1)) * (1 + 0.1 * random.standard_normal((n_outlines, 31)))
+    radius[:, -1] = radius[:, 0]
+    cell = np.arange(n_outlines) % 20
+    middle = np.stack([64 + 128 * (cell % 5), 80 + 160 * (cell // 5)], axis=1)
+    outlines = middle[:, None] + radius[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    outlines[:, -1] = outlines[:, 0]
+    return outlines.clip(0, 640).round(2)
+
+
+def make_polygons(n_annotations: int) -> tuple[Any, Any]:
+    """RECORDS and ANNOTATIONS of the outlines."""
+    import pandas as pd
+
+    from datatools.masks import dump_mask
+    from datatools.schema import ANNOTATIONS, BOX, RECORDS
+
+    outlines = make_outlines(n_annotations)
+    bounds = np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1)
+    numbers = pd.Series(range(n_annotations))
+    rows = pd.DataFrame(bounds, columns=BOX).assign(
+        annotation_id="polygon/" + numbers.astype(str),
+        path=(numbers // 20).astype(str) + ".png",
+        label=[CLASSES[number % 3] for number in numbers],
+        kind="mask",
+        mask=[dump_mask([ring]) for ring in outlines.tolist()],
+        attributes="{}",
+        source="polygons",
+    )
+    records = pd.DataFrame({"path": rows["path"].unique(), "width_px": 640, "height_px": 640, "attributes": "{}"})
+    return RECORDS.conform(records), ANNOTATIONS.conform(rows)
+
+
+def measure_peer_xml(folder: Path, n_annotations: int) -> Measured:
+    """Datumaro reads bccd's XML files and validates."""
+    from datumaro import Dataset
+    from datumaro.plugins.validators import DetectionValidator
+
+    start = time.process_time()
+    dataset = Dataset.import_from(str(folder / "BCCD"), "voc")
+    return validate(DetectionValidator, dataset, start)
+
+
+def measure_peer_boxes(folder: Path, n_annotations: int) -> Measured:
+    """Datumaro validates the boxes of bccd, which it holds in memory."""
+    from datumaro import Dataset
+    from datumaro.plugins.validators import DetectionValidator
+
+    dataset = Dataset.import_from(str(folder / "BCCD"), "voc")
+    dataset.init_cache()
+    return validate(DetectionValidator, dataset, time.process_time())
+
+
+def measure_peer_polygons(folder: Path, n_annotations: int) -> Measured:
+    """Datumaro validates polygons, which it holds in memory; it needs long, so some of them."""
+    from datumaro import Dataset, DatasetItem, Polygon
+    from datumaro.plugins.validators import SegmentationValidator
+
+    outlines = make_outlines(min(n_annotations, N_PEER_POLYGONS))
+    items = [
+        DatasetItem(
+            id=str(first),
+            annotations=[Polygon(ring[:-1].ravel().tolist(), label=0) for ring in outlines[first : first + 20]],
+        )
+        for first in range(0, len(outlines), 20)
+    ]
+    dataset = Dataset.from_iterable(items, categories=list(CLASSES))
+    return validate(SegmentationValidator, dataset, time.process_time())
+
+
+def validate(validator: Any, dataset: Any, start: float) -> Measured:
+    """Datumaro's reports, and the CPU seconds since `start`."""
+    reports = validator(**THRESHOLDS).validate(dataset)["validation_reports"]
+    seconds = time.process_time() - start
+    return {"n": sum(len(item.annotations) for item in dataset), "findings": len(reports), "seconds": seconds}
+
+
+MEASURES = {
+    "make_tables": make_tables,
+    "xml": measure_xml,
+    "boxes": measure_boxes,
+    "polygons": measure_polygons,
+    "peer_xml": measure_peer_xml,
+    "peer_boxes": measure_peer_boxes,
+    "peer_polygons": measure_peer_polygons,
+}
+ROWS = (
+    ("VOC XML", "xml", "peer_xml"),
+    ("tables", "boxes", "peer_boxes"),
+    ("polygons", "polygons", "peer_polygons"),
+)
+
+if __name__ == "__main__":
+    main()
