@@ -218,6 +218,13 @@ def encode_png(image: RGB) -> bytes:
     return data.tobytes()
 
 
+def encode_jpeg(image: RGB, quality: int = 85) -> bytes:
+    """Return `image` (RGB) as JPEG bytes: a fifth of PNG's for photos, with small losses. `quality` is 0 to 100."""
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert ok, "OpenCV encodes any uint8 RGB array as JPEG"
+    return data.tobytes()
+
+
 def draw_shapes(
     image: RGB,
     boxes_px: Sequence[Sequence[float]] = (),

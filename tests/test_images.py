@@ -34,6 +34,7 @@ from datatools.images import (
     compute_facts_of,
     decode_image,
     draw_shapes,
+    encode_jpeg,
     encode_png,
     load_image,
     resize_image,
@@ -687,3 +688,12 @@ def test_all_orientations_of_a_photo_are_the_same_picture():
         facts = [compute_facts(data) for name, data in files if shape in name]
         assert len({(item.width_px, item.height_px) for item in facts}) == 1
         assert max(hamming(facts[0].phash, item.phash) for item in facts) <= 16
+
+
+def test_a_jpeg_is_nearly_the_picture_and_far_smaller_than_a_png():
+    across = np.linspace(0, 255, 200)
+    image = np.stack([np.add.outer(across, across) / 2, np.full((200, 200), 90), np.full((200, 200), 40)], axis=2)
+    image = (image + np.random.default_rng(0).normal(0, 2, image.shape)).clip(0, 255).astype(np.uint8)
+    data = encode_jpeg(image)
+    assert np.abs(decode_image(data).astype(int) - image).mean() < 3
+    assert len(data) < len(encode_png(image)) / 4

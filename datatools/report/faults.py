@@ -18,7 +18,7 @@ import pandas as pd
 
 from datatools.engine import map_ordered
 from datatools.findings import Mark, parse_marks
-from datatools.images import RGB, UnreadableImageError, encode_png
+from datatools.images import RGB, UnreadableImageError, encode_jpeg, encode_png
 from datatools.masks import rings_of
 from datatools.raw import open_raw
 from datatools.report.thumbnails import is_below_root, shrink_image
@@ -83,7 +83,7 @@ def draw_fault(image: RGB, marks: Sequence[Mark], outlines: Sequence[Sequence[Po
     x1 = min(math.ceil(window[0] + window[2]), size_wh[0])
     y1 = min(math.ceil(window[1] + window[3]), size_wh[1])
     small = shrink_image(image[y0:y1, x0:x1], SIDE_PX)
-    uri = "data:image/png;base64," + base64.b64encode(encode_png(np.ascontiguousarray(small))).decode("ascii")
+    uri = _to_uri(np.ascontiguousarray(small))
     zoom = max(size_wh) / max(window[2:])
     return FaultPicture(window, uri, (x0, y0, x1 - x0, y1 - y0), size_wh, rings, near, zoom)
 
@@ -134,6 +134,13 @@ def read_outlines(row: Mapping[str, Any]) -> tuple[tuple[Point, ...], ...]:
         return ()
     x0, y0, x1, y1 = map(float, box)
     return (((x0, y0), (x1, y0), (x1, y1), (x0, y1)),)
+
+
+def _to_uri(image: RGB) -> str:
+    """Single pixels stay as they are; what is shown smaller than it is may lose a little."""
+    is_large = max(image.shape[:2]) > SIDE_PX / 2
+    kind, data = ("jpeg", encode_jpeg(image)) if is_large else ("png", encode_png(image))
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
 def _draw_image(
