@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datatools.agreement.consensus import combine
+from datatools.agreement.consensus import choose_consensus
 from datatools.cache import load_or_compute
 from datatools.checks.base import BY_CURATE
 from datatools.checks.runner import run_checks
@@ -91,8 +91,8 @@ def _decide_together(dataset: Dataset, labels: pd.Series, probs: NDArray[np.floa
     if ratings.shape[1] < 2:
         return None
     known = ratings.where(ratings.isin(list(dataset.classes))).reindex(labels.index)
-    fit = combine(known, probs.astype(np.float64), dataset.classes)
-    return pd.DataFrame({"label": fit.labels, "probability": fit.probs.max(axis=1)}, index=fit.items)
+    consensus = choose_consensus(known, probs.astype(np.float64), dataset.classes)
+    return pd.DataFrame({"label": consensus.labels, "probability": consensus.probs.max(axis=1)})
 
 
 def _judge(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datatools.agreement.consensus import combine, vote
+from datatools.agreement.consensus import RULES, choose_consensus, combine, decide, vote
 from datatools.agreement.dawid_skene import fit_dawid_skene
 from datatools.agreement.ratings import from_table
 from datatools.errors import DatatoolsError
@@ -144,3 +144,56 @@ def test_a_model_that_knows_nothing_does_little_harm():
 def test_probabilities_of_another_shape_are_an_error():
     with pytest.raises(DatatoolsError, match=r"shape \(2, 3\), items and classes. Got \(2, 2\)"):
         combine(ratings(anna="ab"), np.ones((2, 2)), "abc")
+
+
+def test_the_rule_that_foresees_held_out_annotators_is_chosen():
+    table, truth, _ = simulate(4000)
+    chosen = choose_consensus(table, model_of(truth, 1.0), "abc")
+    assert chosen.rule == "combined"
+    assert set(chosen.agreement) == set(RULES)
+    assert chosen.agreement["combined"] > max(share for rule, share in chosen.agreement.items() if rule != "combined")
+    pd.testing.assert_series_equal(chosen.labels, combine(table, model_of(truth, 1.0), "abc").labels)
+
+
+def test_a_model_that_knows_hard_images_better_than_all_annotators_is_left_alone():
+    """Half of the images are hard: everybody errs on them, and mostly alike, so that votes look surer than they are."""
+    rng, n = np.random.default_rng(1), 6000
+    truth = pd.Series(rng.choice(list("abc"), n), index=[f"{number:04}" for number in range(n)])
+    hard = rng.random(n) < 0.5
+    often, seldom = (truth.map(dict(zip("abc", wrong, strict=True))) for wrong in ("bca", "cab"))
+    drawn = {name: rng.random(n) for name in "xyz"}
+    given = {name: truth.where(~hard | (u < 0.55), often.where(u < 0.91, seldom)) for name, u in drawn.items()}
+    probs = model_of(truth, 1.0, p=0.99)
+    chosen = choose_consensus(pd.DataFrame(given), probs, "abc")
+    combined = combine(pd.DataFrame(given), probs, "abc").labels
+    assert chosen.rule == "model"
+    assert (chosen.labels == truth).mean() > 0.98 > (combined == truth).mean()
+
+
+def test_a_model_that_is_of_no_use_is_not_chosen():
+    table, truth, _ = simulate(4000)
+    chosen = choose_consensus(table, np.random.default_rng(0).dirichlet([1, 1, 1], 4000), "abc")
+    assert chosen.rule != "model"
+    assert (chosen.labels == truth).mean() >= (vote(table) == truth).mean() - 0.003
+
+
+def test_one_annotator_cannot_be_held_out():
+    chosen = choose_consensus(ratings(anna="ab"), np.array([[0.8, 0.2], [0.3, 0.7]]), "ab")
+    assert (chosen.rule, chosen.agreement, chosen.labels.tolist()) == ("combined", {}, ["a", "b"])
+
+
+def test_annotators_without_a_common_item_cannot_be_compared():
+    chosen = choose_consensus(ratings(anna="a-", ben="-b"), np.array([[0.8, 0.2], [0.3, 0.7]]), "ab")
+    assert (chosen.rule, chosen.agreement) == ("combined", {})
+
+
+def test_an_item_that_nobody_rated_takes_the_models_word():
+    chosen = choose_consensus(ratings(anna="a-b", ben="a-b"), np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]]), "ab")
+    assert chosen.labels.tolist() == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("rule", ["majority", "dawid_skene"])
+def test_one_label_by_the_rule_of_the_params(rule):
+    table = simulate(300)[0]
+    expected = vote(table) if rule == "majority" else fit_dawid_skene(table).labels
+    pd.testing.assert_series_equal(decide(table, rule), expected.astype("string"), check_names=False)
