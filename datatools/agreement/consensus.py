@@ -76,9 +76,9 @@ def choose_consensus(ratings: pd.DataFrame | Ratings, probs: Floats, classes: Se
 
     Annotators are held out in at most FOLDS turns. Each rule decides the items without them; how often their labels are the
     decided ones says which rule is nearest to the truth, as an annotator's errors are taken to be independent of the
-    rule's. The truth is not asked; annotators who share
-    mistakes with one another speak for each other, so a model has to be clearly better to be chosen alone. Of equals the first in RULES is taken, and where there is nobody to hold out or nothing
-    to compare, `combined` (see combine). Arguments and errors as in combine.
+    rule's. The truth is not asked. Annotators who share mistakes speak for each other, so that a model has to be clearly
+    better to be chosen alone. Of equals the first in RULES is taken, and where there is nobody to hold out or nothing to
+    compare, `combined` (see combine). Arguments and errors as in combine.
     """
     coded = as_ratings(ratings, classes)
     n_folds = min(FOLDS, len(coded.annotators))

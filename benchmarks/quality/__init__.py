@@ -1,0 +1,1 @@
+"""Seeded defects: clean real data, what is planted in it, who is asked, and how the answers are counted."""
