@@ -44,6 +44,7 @@ MAX_PAGES = 10_000  # where counting the pages of a TIFF file ends
 SCALED_PX = 112  # short side that the facts of a large image are taken at, or more: half of the usual 224
 GRID_PX = 64  # hash and measures look at no more than 64 x 64 pixels
 STEP_PX = 4  # blur is told by how much of a step over so many pixels is taken within one
+FAINT = 12  # grey levels; below this rounding to whole levels tells in a step
 STEP_PERCENT = 99.5  # the steepest half per cent of the steps are edges
 PHASH_SIDE = 16  # 16 x 16 low frequencies of the DCT: a 256-bit hash
 DIGITS = 6  # measures are rounded, so that they are the same on every machine
@@ -458,7 +459,9 @@ def _steps(lines: Grey) -> Floats:
         steps = cv2.absdiff(flat[:, distance:], flat[:, :-distance]).reshape(n, -1)
         k = math.ceil(STEP_PERCENT / 100 * steps.shape[1]) - 1
         tops.append(np.partition(steps, k, axis=1)[:, k].astype(float))
-    return np.divide(tops[0], tops[1], out=np.ones(n), where=tops[1] > 0)
+    near, far = tops
+    near = np.where(far < FAINT, np.maximum(near - 0.5, 0), near)  # the steepest of faint steps are rounded up
+    return np.divide(near, far, out=np.ones(n), where=far > 0)
 
 
 def _histogram_std(grey: Grey) -> float:
