@@ -20,6 +20,8 @@ def find_left_out(rejected: pd.DataFrame, code: str) -> Iterator[Finding]:
 
 def rows_left_out(rejected: pd.DataFrame, code: str) -> list[dict[str, Any]]:
     """The rows of REJECTED with the reason `code`; null is None."""
+    if rejected.empty:
+        return []
     rows = rejected[rejected["reason"] == code]
     return rows.astype(object).where(rows.notna(), None).to_dict("records")  # type: ignore[return-value]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from datatools.errors import DatatoolsError
@@ -41,9 +42,26 @@ class Table:
             raise DatatoolsError(f"{self.name}: columns are {', '.join(self.columns)}. Got {unknown[0]!r} instead.")
         frame = frame.reindex(columns=list(self.columns)).astype(dict(self.columns))
         order = list(self.key)
-        if frame.duplicated(order).any():
+        ordered = frame.sort_values(order, kind="stable", ignore_index=True)
+        if _has_equal_neighbours(ordered[order]):
             order += [name for name in self.columns if name not in self.key]
-        return frame.sort_values(order, kind="stable", ignore_index=True)
+            return frame.sort_values(order, kind="stable", ignore_index=True)
+        return ordered
+
+
+def _has_equal_neighbours(keys: pd.DataFrame) -> bool:
+    """Whether two rows of a sorted table are the same; a null is equal to a null."""
+    same = np.ones(max(len(keys) - 1, 0), dtype=bool)
+    for name in keys:
+        column = keys[name].array
+        one, other = column[1:], column[:-1]
+        equal = pd.isna(one) & pd.isna(other)
+        both = ~(pd.isna(one) | pd.isna(other))
+        equal[both] = np.asarray(one[both] == other[both], dtype=bool)
+        same &= equal
+        if not same.any():
+            return False
+    return bool(same.any())
 
 
 IMAGES = Table(

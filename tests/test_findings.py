@@ -68,3 +68,29 @@ def test_concat_of_nothing_is_an_empty_table():
 def test_joined_findings_come_in_the_order_of_the_codes():
     tables = [to_table([Finding("m")] * n, code, 1, "info") for code, n in (("B", 1), ("A", 2), ("C", 3))]
     assert concat(tables)["code"].tolist() == ["A", "A", "B", "C", "C", "C"]
+
+
+NAMES = st.none() | st.sampled_from(["a", "B", "\u00e9", "\U0001f600", ""])
+ANY = st.builds(
+    Finding,
+    message=st.sampled_from(["m", "n"]),
+    path=NAMES,
+    annotation_id=NAMES,
+    score=st.sampled_from([0.0, 0.5, 1]),
+    subject=NAMES,
+    marks=st.sampled_from([(), (Mark("point", (1.0, 2.0)),)]),
+    offer=st.sampled_from([None, Offer("delete")]),
+)
+
+
+@given(st.lists(ANY, max_size=8))
+def test_a_table_is_what_its_schema_makes_of_it(findings: list[Finding]):
+    table = to_table(findings, "IMG001", 2, "info")
+    shuffled = table.sample(frac=1, random_state=0) if len(table) else table
+    pd.testing.assert_frame_equal(table, FINDINGS.conform(shuffled))
+
+
+def test_the_table_of_nothing_is_nobody_elses():
+    one = to_table([], "IMG001", 1, "info")
+    one.loc[0, "message"] = "changed"
+    pd.testing.assert_frame_equal(to_table([], "IMG001", 1, "info"), FINDINGS.empty())

@@ -102,11 +102,14 @@ def compare_objects(annotations: pd.DataFrame, images: pd.DataFrame, iou_min: fl
 
     Made once for a table, as long as it lives and does not change.
     """
+    unpacked = unpack(annotations)
+    if not any(_count_people(unpacked, kind) >= 2 for kind in KINDS):
+        return []
     rows = _rows_of_people(annotations, images)
     kinds = [kind for kind in KINDS if rows.loc[rows["kind"] == kind, "annotator"].nunique() >= 2]
     if not kinds:
         return []
-    key, unpacked = id(annotations), unpack(annotations)
+    key = id(annotations)
     facts = [annotations["source"].copy(), images["path"].copy(), images["attributes"].copy()]
     kept = _KEPT.get(key)
     if kept is not None and kept.is_of(unpacked, facts, iou_min):
@@ -130,12 +133,25 @@ def find_unused_classes(comparison: Comparison) -> list[tuple[int, int, int]]:
     return [(*divmod(key, len(comparison.labels)), count) for key, count in pairs]
 
 
+def _count_people(unpacked: Unpacked, kind: str) -> int:
+    """How many people drew anything of this kind; the unnamed are one. Images that are not there count too."""
+    codes, names = unpacked.annotators
+    drew = np.bincount(codes[unpacked.is_kind(kind)] + 1, minlength=len(names) + 1) > 0
+    people = [drew[0], *(_is_person(str(name)) for name in names)]
+    return int(np.count_nonzero(drew & people))
+
+
+def _is_person(name: str) -> bool:
+    return name not in (CONSENSUS, "model") and not name.startswith("model:")
+
+
 def _rows_of_people(annotations: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """What people said of these images, null annotators named, index = position in `annotations`."""
     names = annotations["annotator"].fillna(UNNAMED).astype(object)
-    person = (names != CONSENSUS) & (names != "model") & ~names.str.startswith("model:")
+    codes, known = pd.factorize(names)
+    person = np.array([*map(_is_person, known)], bool)[codes]
     rows = annotations[["path", "label", "kind", "source"]].assign(annotator=names).set_axis(range(len(annotations)))
-    return rows[(person & annotations["path"].isin(images["path"])).to_numpy()]
+    return rows[person & annotations["path"].isin(images["path"]).to_numpy()]
 
 
 def _compare(

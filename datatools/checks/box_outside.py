@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import area_of, mark_box, offer_box, unpack
+from datatools.checks.drawing import mark_box, offer_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import area_of
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -30,6 +32,8 @@ def find_boxes_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: 
     boxes, sizes = objects.boxes, objects.sizes(images)
     over = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes).max(axis=1)
     outside = np.flatnonzero(over > params.tolerance_px)
+    if not len(outside):
+        return
     boxes, sizes = boxes[outside], sizes[outside]
     clipped = np.clip(boxes, 0, np.tile(sizes, 2))
     inside = area_of(clipped) / np.where(area_of(boxes) > 0, area_of(boxes), np.inf)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import unpack
 from datatools.findings import Finding
 from datatools.left_out import find_left_out
 from datatools.schema import BOX, REJECTED
@@ -29,14 +30,15 @@ NAMES = ("x0", "y0", "x1", "y1")
 def find_broken_boxes(annotations: pd.DataFrame, rejected: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box that was left out for its coordinates, and for each that lacks some here."""
     yield from find_left_out(rejected, CODE)
-    corners = annotations[BOX].to_numpy(dtype=float, na_value=np.nan)
-    missing = ~np.isfinite(corners)
+    objects = unpack(annotations)
+    rows = np.flatnonzero(np.isnan(objects.corners[:, 0]))
+    if not len(rows):
+        return
+    missing = ~np.isfinite(annotations[BOX].iloc[rows].to_numpy(dtype=float, na_value=np.nan))
     n_missing = missing.sum(axis=1)
-    is_box = (annotations["kind"] == "box").to_numpy(dtype=bool)
-    for row in np.flatnonzero((n_missing > 0) & (is_box | (n_missing < len(BOX)))).tolist():
-        path, annotation_id = annotations["path"].iloc[row], annotations["annotation_id"].iloc[row]
-        gone = "four coordinates" if n_missing[row] == len(BOX) else _list(missing[row])
-        yield Finding(f"the box has no {gone}", path, annotation_id)
+    for index in np.flatnonzero(objects.is_box[rows] | (n_missing < len(BOX))).tolist():
+        gone = "four coordinates" if n_missing[index] == len(BOX) else _list(missing[index])
+        yield objects.finding(rows[index], f"the box has no {gone}")
 
 
 def _list(missing: np.ndarray) -> str:

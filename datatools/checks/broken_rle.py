@@ -27,15 +27,16 @@ CODE = "MSK008"
 def find_broken_rles(annotations: pd.DataFrame, images: pd.DataFrame, rejected: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each RLE that was left out, that does not decode, or whose size is not its image's."""
     yield from find_left_out(rejected, CODE)
-    known = unpack(annotations).rles
-    texts = annotations["mask"].tolist()
-    rows = [row for row, text in enumerate(texts) if isinstance(text, str) and text.startswith("{")]
-    sizes = _sizes(images) if rows else {}
-    paths, names = annotations["path"].tolist(), annotations["annotation_id"].tolist()
-    for row in rows:
-        path, name = paths[row], names[row]
+    objects = unpack(annotations)
+    masks = [(row, text) for row, text in zip(*objects.masked, strict=True) if text.startswith("{")]
+    if not masks:
+        return
+    known, sizes = objects.rles, _sizes(images)
+    rows = [row for row, _ in masks]
+    paths, names = objects.paths[rows].tolist(), objects.ids[rows].tolist()
+    for (row, text), path, name in zip(masks, paths, names, strict=True):
         if row not in known:
-            yield Finding(_why(texts[row]), path, name)
+            yield Finding(_why(text), path, name)
         elif path in sizes and known[row].size_hw not in sizes[path]:
             (high, wide), (height, width) = known[row].size_hw, sizes[path][0]
             swapped = ": width and height are swapped" if (wide, high) == (height, width) else ""

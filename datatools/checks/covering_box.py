@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import ENOUGH, area_of, mark_box, shares, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import ENOUGH, area_of, shares
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -31,7 +33,11 @@ def find_covering_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params:
     """Yield a finding for each box that covers more of its image than the bar."""
     objects = unpack(annotations)
     sizes = objects.sizes(images)
-    among = np.flatnonzero(~np.isnan(objects.boxes[:, 0]) & (sizes > 0).all(axis=1))
+    judged = ~np.isnan(objects.boxes[:, 0]) & (sizes > 0).all(axis=1)
+    big = area_of(objects.boxes) > params.box_cover_max * sizes.prod(axis=1)  # within its image it is no bigger
+    if not (judged & big).any():
+        return
+    among = np.flatnonzero(judged)
     boxes, sizes = objects.boxes[among], sizes[among]
     covered = area_of(np.clip(boxes, 0, np.tile(sizes, 2))) / sizes.prod(axis=1)
     covering = covered > params.box_cover_max

@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Floats, Ints, Objects, area_of, find_repeated_files, iter_near, mark_box, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import Objects, find_repeated_files, unpack
+from datatools.checks.pairs import Floats, Ints, area_of, iter_near
 from datatools.findings import Finding, Offer
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
@@ -30,6 +32,8 @@ def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> I
     objects = unpack(annotations)
     among = np.flatnonzero(objects.is_box & (area_of(objects.boxes) > 0))
     earlier, later, ious = _pairs(objects, among, params.duplicate_iou)
+    if not len(earlier):
+        return
     by_file, files = find_repeated_files(objects, among, earlier, later)
     for first, second, n_both, n_boxes in files:
         message = f"{first} and {second} have {n_both} boxes in common, of {n_boxes} in the smaller file"

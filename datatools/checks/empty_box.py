@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import mark_line, mark_point, unpack
+from datatools.checks.drawing import mark_line, mark_point
+from datatools.checks.geometry import unpack
 from datatools.findings import Finding
 
 

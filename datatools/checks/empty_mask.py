@@ -16,7 +16,10 @@ import pandas as pd
 import shapely
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Index, Objects, Polygons, mark_box, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import Objects, unpack
+from datatools.checks.pairs import Index
+from datatools.checks.polygons import Polygons
 from datatools.findings import Finding
 
 LEAST_AREA = 0.5  # square pixels: less covers no centre of a pixel, wherever it lies
@@ -25,9 +28,12 @@ LEAST_AREA = 0.5  # square pixels: less covers no centre of a pixel, wherever it
 def find_empty_masks(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each annotation whose mask has no area."""
     objects = unpack(annotations)
-    missing = (objects.table["kind"] == "mask") & objects.table["mask"].isna()
-    for position in np.flatnonzero(missing.to_numpy(bool, na_value=False)):
+    missing = objects.is_kind("mask")
+    missing[objects.masked[0]] = False
+    for position in np.flatnonzero(missing):
         yield objects.finding(position, "is a mask, but has none")
+    if not len(objects.mask_rows):
+        return
     for empty in objects.run_rows[objects.runs.n_pixels == 0]:
         yield objects.finding(empty, "has an empty mask: no pixel is foreground")
     rings = objects.polygons

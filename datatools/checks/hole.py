@@ -18,7 +18,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Index, Objects, find_odd, mark_box, mark_polygon, unpack
+from datatools.checks.drawing import mark_box, mark_polygon
+from datatools.checks.geometry import Objects, unpack
+from datatools.checks.pairs import Index, find_odd
 from datatools.findings import Finding, Mark
 from datatools.params import ValidateParams
 from datatools.run_lengths import list_holes

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import unpack
 from datatools.checks.missing_label import are_images_labelled
 from datatools.findings import Finding
 
@@ -25,21 +26,25 @@ USUAL = 0.05  # of the images: with more of them empty, empty images are part of
 
 def find_images_without_annotation(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image without object that no file speaks of, or, where these are few, for each."""
-    is_object = annotations["kind"] != "label"
-    if not is_object.any() or are_images_labelled(annotations[~is_object]):
+    objects = unpack(annotations)
+    is_object = ~objects.is_kind("label")
+    if not is_object.any() or (not is_object.all() and are_images_labelled(annotations[~is_object])):
         return
-    annotated = set(annotations.loc[is_object, "path"].tolist())
-    empty = images[[path not in annotated for path in images["path"].tolist()]]
+    codes, names = objects.images
+    annotated = set(names[np.bincount(codes[is_object & (codes >= 0)], minlength=len(names)) > 0].tolist())
+    is_empty = np.array([path not in annotated for path in images["path"].tolist()], bool)
+    empty = images.loc[is_empty, ["path", "source", "attributes"]]
     unsaid = (empty["source"] == "folder") | empty["attributes"].str.contains('"labels":"missing"', regex=False)
     unsaid = unsaid.fillna(False).to_numpy(dtype=bool)
     if unsaid.sum() > len(images) / 2:
         yield Finding(f"no annotation file speaks of {unsaid.sum():,} of the {len(images):,} images")
         unsaid, empty = unsaid[~unsaid], empty[~unsaid]
     few = len(empty) <= USUAL * len(images)
+    paths = empty["path"].tolist()
     for row in np.flatnonzero(unsaid | few).tolist():
         rest = f"{len(images) - len(empty):,} of {len(images):,} images have one"
         why = "and no annotation file speaks of it" if unsaid[row] else f"though {rest}"
-        yield Finding(f"has no box or mask, {why}", empty["path"].iloc[row])
+        yield Finding(f"has no box or mask, {why}", paths[row])
 
 
 def _spoil(inputs: Inputs) -> Inputs:

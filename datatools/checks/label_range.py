@@ -14,9 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.columns import is_among
+from datatools.checks.geometry import unpack
 from datatools.choices import chosen_names
 from datatools.findings import Finding
 from datatools.left_out import find_left_out
@@ -34,8 +37,12 @@ def find_labels_out_of_range(
     Objects without label and class id are one finding where no object has a label: such data has no classes.
     """
     yield from find_left_out(rejected, CODE)
-    derived = (annotations["annotator"] == CONSENSUS) & (annotations["source"] == "objects")  # said of the objects
-    bad = annotations[~annotations["label"].isin(list(classes)) & ~derived.fillna(False)]
+    said = unpack(annotations)
+    derived = is_among(said.annotators, CONSENSUS) & is_among(said.sources, "objects")  # said of the objects
+    is_bad = ~is_among(said.labels, *classes) & ~derived
+    if not is_bad.any():
+        return
+    bad = annotations[is_bad]
     voted = set(zip(*(bad.loc[bad["annotator"] == CONSENSUS, name] for name in ("path", "label")), strict=True))
     unlabelled = []
     for row in bad.itertuples():
@@ -51,8 +58,7 @@ def find_labels_out_of_range(
         for name in names or ():
             message = f"{name} is not one of the {len(classes)} classes{who}"
             yield Finding(message, row.path, row.annotation_id)
-    objects = annotations[annotations["kind"] != "label"]
-    if len(unlabelled) > 1 and len(unlabelled) == len(objects):
+    if len(unlabelled) > 1 and len(unlabelled) == np.count_nonzero(~said.is_kind("label")):
         yield Finding(f"none of the {len(unlabelled):,} objects has a label")
     else:
         yield from unlabelled

@@ -18,9 +18,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.columns import is_among
+from datatools.checks.geometry import unpack
 from datatools.findings import Finding, Offer
 from datatools.schema import CONSENSUS
 
@@ -33,9 +36,11 @@ RARE = 20  # times as many of the common name
 
 def find_label_variants(annotations: pd.DataFrame, classes: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each pair of names of one class; `subject` is the pair, the rarer or unlisted name first."""
-    rows = annotations[(annotations["annotator"] != CONSENSUS).fillna(True)]
-    rows = rows if rows["label"].notna().any() else annotations
-    counts = {str(label): int(n) for label, n in rows["label"].value_counts().items()}
+    said = unpack(annotations)
+    codes, labels = said.labels
+    by_people = codes[(codes >= 0) & ~is_among(said.annotators, CONSENSUS)]
+    n_of_each = np.bincount(by_people if len(by_people) else codes[codes >= 0], minlength=len(labels))
+    counts = {str(label): int(n) for label, n in zip(labels, n_of_each, strict=True) if n}
     names = dict.fromkeys([*classes, *sorted(counts)])
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:

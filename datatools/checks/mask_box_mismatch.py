@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import ENOUGH, Floats, area_of, mark_box, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import ENOUGH, Floats, area_of
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -32,6 +34,8 @@ def find_mask_box_mismatches(
 ) -> Iterator[Finding]:
     """Yield a finding for each object whose box is further from its mask's bounds than the bar, in pixels."""
     objects = unpack(annotations)
+    if not len(objects.mask_rows):
+        return
     among = np.flatnonzero(~np.isnan(objects.boxes[:, 0]) & ~np.isnan(objects.mask_bounds[:, 0]))
     boxes, bounds = objects.boxes[among], objects.mask_bounds[among]
     edge = np.tile(np.nan_to_num(objects.sizes(images)[among], nan=np.inf), 2)

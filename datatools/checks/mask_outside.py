@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Floats, mark_box, mark_point, unpack
+from datatools.checks.drawing import mark_box, mark_point
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import Floats
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -25,6 +27,8 @@ MOST_MARKS = 20  # points outside that are drawn
 def find_masks_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each polygon with a point more than the tolerance outside its image, in pixels."""
     objects = unpack(annotations)
+    if not len(objects.mask_rows):
+        return
     rings, sizes = objects.polygons, objects.sizes(images)
     over = _over(rings.bounds, sizes[rings.row])
     for index in np.flatnonzero(over > params.tolerance_px):

@@ -24,7 +24,7 @@ import pandas as pd
 from datatools.agreement.comparison import UNUSED_MIN, Comparison, compare_objects, find_unused_classes
 from datatools.agreement.matching import Ints
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import mark_box, mark_polygon
+from datatools.checks.drawing import mark_box, mark_polygon
 from datatools.findings import Finding, Mark
 from datatools.params import ValidateParams
 from datatools.schema import BOX

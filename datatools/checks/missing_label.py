@@ -14,13 +14,17 @@ from collections.abc import Iterator
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import unpack
 from datatools.findings import Finding
 from datatools.schema import CONSENSUS
 
 
 def find_missing_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image without an annotation of kind `label`."""
-    labels = annotations[annotations["kind"] == "label"]
+    is_label = unpack(annotations).is_kind("label")
+    if not is_label.any():
+        return
+    labels = annotations[is_label]
     if not are_images_labelled(labels):
         return
     labelled = set(labels["path"].tolist())

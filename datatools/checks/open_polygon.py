@@ -19,7 +19,10 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Bools, Floats, Index, Objects, Polygons, mark_line, unpack
+from datatools.checks.drawing import mark_line
+from datatools.checks.geometry import Objects, unpack
+from datatools.checks.pairs import Bools, Floats, Index
+from datatools.checks.polygons import Polygons
 from datatools.findings import Finding, Offer
 from datatools.masks import dump_mask
 from datatools.params import ValidateParams

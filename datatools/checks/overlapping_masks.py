@@ -20,18 +20,9 @@ import pandas as pd
 import shapely
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import (
-    ENOUGH,
-    Floats,
-    Ints,
-    Objects,
-    area_of,
-    find_crossing_boxes,
-    find_repeated_files,
-    mark_box,
-    shares,
-    unpack,
-)
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import Objects, find_repeated_files, unpack
+from datatools.checks.pairs import ENOUGH, Floats, Ints, area_of, find_crossing_boxes, shares
 from datatools.findings import Finding, Offer
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
@@ -43,6 +34,8 @@ USUAL = 0.1  # share of a class's masks
 def find_overlapping_masks(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for the later of any two masks that share more than the bar; areas are in pixels."""
     objects = unpack(annotations)
+    if len(objects.mask_rows) < 2:
+        return
     one, other, common, areas = _overlaps(objects, min(params.overlap_max, COPY_IOU))
     iou = common / (areas.sum(axis=1) - common)
     is_copy = iou > COPY_IOU

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import Objects, unpack
 from datatools.findings import Finding
 from datatools.images_by_class import count_images
 from datatools.params import ValidateParams
@@ -27,7 +29,8 @@ SMALLEST = 4  # images of an even part; with fewer, every class is rare
 
 def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each class with fewer images than `class_min` and than half of the even part."""
-    counts = count_images(annotations)
+    said = unpack(annotations)
+    counts = count_images(_without_repeats(annotations, said))
     n_of = {name: int(counts.get(name, 0)) for name in classes}
     empty = [name for name, n in n_of.items() if n == 0]
     if not any(n_of.values()):
@@ -35,7 +38,7 @@ def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params:
     if len(empty) > len(n_of) / 2 and params.class_min:
         some = ", ".join(map(repr, empty[:SHOWN])) + (", ..." if len(empty) > SHOWN else "")
         yield Finding(f"{len(empty)} of the {len(n_of)} classes have no image: {some}")
-    even = annotations["path"].nunique() / max(1, len(n_of) - len(empty))
+    even = len(said.images[1]) / max(1, len(n_of) - len(empty))
     bar = min(params.class_min, even / 2)
     for name, n in n_of.items():
         if n and n < bar and even >= SMALLEST:
@@ -43,6 +46,17 @@ def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params:
             yield Finding(f"class {name!r} has only {n} {noun}", score=n / params.class_min, subject=name)
         elif n == 0 and params.class_min and len(empty) <= len(n_of) / 2:
             yield Finding(f"class {name!r} has no image", subject=name)
+
+
+def _without_repeats(annotations: pd.DataFrame, said: Objects) -> pd.DataFrame:
+    """One row of those that say the same class of the same image, which is all that counts: much fewer."""
+    key = np.zeros(len(annotations), np.int64)
+    for codes, names in (said.images, said.labels, said.kinds, said.annotators):
+        if len(key):
+            key = key * (len(names) + 1) + codes + 1
+            key = np.unique(key, return_inverse=True)[1] if key.max() > 2**40 else key
+    rows = np.sort(np.unique(key, return_index=True)[1])
+    return annotations[["path", "label", "kind", "annotator"]].iloc[rows]
 
 
 def _off(inputs: Inputs) -> str:

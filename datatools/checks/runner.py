@@ -18,7 +18,18 @@ from datatools.checks.base import Check, Inputs
 from datatools.errors import DatatoolsError
 from datatools.findings import CRASHED, Finding, concat, to_table
 
-NOT_CHECKS = ("base", "runner", "geometry", "sides", "image_traits", "orientation")
+NOT_CHECKS = (
+    "base",
+    "runner",
+    "geometry",
+    "polygons",
+    "pairs",
+    "drawing",
+    "columns",
+    "sides",
+    "image_traits",
+    "orientation",
+)
 OUTCOMES = ("clean", "found", "not applicable", "skipped", "crashed")
 MAX_DETAIL = 300  # characters of an error
 
@@ -76,6 +87,7 @@ def hint(code: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+@functools.cache
 def needs(check: Check) -> tuple[str, ...]:
     """The inputs that a check asks for."""
     return tuple(inspect.signature(check.find).parameters)

@@ -18,7 +18,9 @@ import pandas as pd
 import shapely
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Floats, mark_line, mark_point, unpack
+from datatools.checks.drawing import mark_line, mark_point
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import Floats
 from datatools.findings import Finding, Mark
 
 TOUCHES = "Ring Self-intersection"  # a point visited twice

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.columns import is_among
+from datatools.checks.geometry import unpack
 from datatools.choices import chosen_names
 from datatools.findings import Finding
 from datatools.left_out import find_left_out
@@ -31,9 +33,15 @@ def find_several_labels(annotations: pd.DataFrame, rejected: pd.DataFrame, param
     """Yield a finding for each image and annotator with several labels; second rows of a table are in `rejected`."""
     if params.labels_per_image == "many":
         return
-    by_people = (annotations["kind"] == "label") & (annotations["annotator"] != CONSENSUS).fillna(True)
+    said = unpack(annotations)
+    by_people = said.is_kind("label") & ~is_among(said.annotators, CONSENSUS)
+    found = list(find_left_out(rejected, CODE))
+    if not found and not by_people.any():
+        return
     labels = annotations.loc[by_people, ["path", "annotator", "label", "annotation_id", "attributes"]]
-    found = [*_in_annotations(labels), *find_left_out(rejected, CODE)]
+    found = [*_in_annotations(labels), *found]
+    if not found:
+        return
     n_labelled = len(labels[["path", "annotator"]].drop_duplicates())
     n_several = len({(finding.path, finding.subject if finding.annotation_id is None else "") for finding in found})
     if params.labels_per_image == "one" or n_several <= (1 - MOST) * n_labelled:

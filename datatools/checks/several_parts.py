@@ -20,7 +20,9 @@ import pandas as pd
 import shapely
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import Index, Objects, find_odd, mark_box, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import Objects, unpack
+from datatools.checks.pairs import Index, find_odd
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 from datatools.run_lengths import list_regions

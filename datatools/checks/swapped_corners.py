@@ -2,8 +2,8 @@
 
 Why it matters: trainers drop such a box, turn it into an empty one, or crash; the object counts as background.
 
-What to do: exchange the corners in the annotation file. Nearly always the numbers are right and only their order is not:
-the repair that is offered puts them in order.
+What to do: exchange the corners. Nearly always the numbers are right and only their order is not: the repair that is offered
+puts them in order (`datatools fixes accept BOX001 --why ...`).
 
 Options: none.
 """
@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import area_of, mark_box, offer_box, unpack
+from datatools.checks.drawing import mark_box, offer_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import area_of
 from datatools.findings import Finding
 
 

@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import ENOUGH, mark_box, shares, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import ENOUGH, shares
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -28,16 +30,19 @@ PART = 0.1  # of the image's side: then it is the image that is tiny
 def find_tiny_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box with a side shorter than the bar, in pixels."""
     objects = unpack(annotations)
-    among = np.flatnonzero(objects.is_box & ~np.isnan(objects.boxes[:, 0]))
-    sides = objects.boxes[among, 2:] - objects.boxes[among, :2]
+    sides = objects.boxes[:, 2:] - objects.boxes[:, :2]
     shorter = sides.min(axis=1)
-    is_short = (sides < params.box_min_px) & ~(sides >= PART * objects.sizes(images)[among])
-    tiny = (shorter > 0) & is_short.any(axis=1)
-    n, share = shares(tiny, objects.classes[among])
-    for index in np.flatnonzero(tiny & ((share <= USUAL) | (n < ENOUGH))):
-        position, (width, height) = among[index], sides[index]
+    short = np.flatnonzero(objects.is_box & (shorter > 0) & (shorter < params.box_min_px))
+    if not len(short):
+        return
+    is_short = (sides[short] < params.box_min_px) & ~(sides[short] >= PART * objects.sizes(images)[short])
+    tiny = np.zeros(len(sides), bool)
+    tiny[short] = is_short.any(axis=1)
+    n, share = shares(tiny, np.where(objects.is_box & ~np.isnan(shorter), objects.classes, len(objects.table)))
+    for position in np.flatnonzero(tiny & ((share <= USUAL) | (n < ENOUGH))):
+        width, height = sides[position]
         message = f"is tiny: {width:g} x {height:g} px, the bar is {params.box_min_px:g}"
-        score = float(shorter[index] / params.box_min_px)
+        score = float(shorter[position] / params.box_min_px)
         yield objects.finding(position, message, score, [mark_box(objects.boxes[position])])
 
 

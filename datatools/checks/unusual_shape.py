@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.checks.geometry import ENOUGH, Floats, Ints, area_of, mark_box, unpack
+from datatools.checks.drawing import mark_box
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import ENOUGH, Floats, Ints, area_of
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS

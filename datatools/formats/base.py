@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,8 +49,8 @@ class Content:
         """Build from rows in any order; a row of an annotation id that is already there goes to `rejected`."""
         kept, repeated = _first_of_each_id(list(annotations))
         return cls(
-            RECORDS.conform(list(records)),
-            ANNOTATIONS.conform(kept),
+            RECORDS.conform(_to_frame(records)),
+            ANNOTATIONS.conform(_to_frame(kept)),
             tuple(classes),
             REJECTED.conform([*rejected, *repeated]),
             frozenset(files),
@@ -125,6 +126,13 @@ def load_attributes(text: Any) -> dict[str, Any]:
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite coordinate: an int or float, no bool, below 1e15."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE
+
+
+def _to_frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """The rows as columns, which a table takes in sooner than rows."""
+    rows = list(rows)
+    names = dict.fromkeys(itertools.chain.from_iterable(rows))
+    return pd.DataFrame({name: [row.get(name) for row in rows] for name in names}, index=range(len(rows)))
 
 
 def _first_of_each_id(rows: list[Row]) -> tuple[list[Row], list[Row]]:

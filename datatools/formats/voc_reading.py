@@ -37,18 +37,29 @@ FLAGGED = re.compile(r"(.+?)\s+(-1|0|1)")
 
 
 @dataclass
+class _Said:
+    """What an XML file says: its patch, its objects as rows where the first pixel has number `base`, its other fields."""
+
+    patch: Row | BrokenRowError
+    objects: list[Row | BrokenRowError]
+    base: int
+    fields: Element
+
+
+@dataclass
 class _Image:
     """What is found of one image: its root and name (path below it, without suffix), XML file, lists and PNGs."""
 
     root: str
     name: str
     source: str = ""
+    said: _Said | None = None
     sets: dict[str, str] = field(default_factory=dict)
     pngs: dict[str, str] = field(default_factory=dict)
 
 
 class Reader:
-    """First finds what belongs to which image, then reads image by image, so that one at a time is in memory."""
+    """First finds what belongs to which image and reads its XML file, then its PNGs, so that one at a time is in memory."""
 
     def __init__(self, tree: Tree, files: Sequence[str]) -> None:
         self.tree = tree
@@ -82,19 +93,22 @@ class Reader:
                 message = f"{self.images[path].source} already speaks of this image"
                 self.rejected += [broken_row(source, number, path, message) for number in _numbers(document)]
                 continue
-            self.images[path] = _Image(root, name, source)
+            patch = _attempt(voc_xml.read_patch, document)
+            self._look_for_base(document, patch)
+            self.images[path] = _Image(root, name, source, _say(document, patch, path, self._base()))
             self.by_name[root, name] = path
-            self._look_for_base(document)
 
-    def _look_for_base(self, document: Element) -> None:
+    def _look_for_base(self, document: Element, patch: Row | BrokenRowError) -> None:
         self.names |= {(name or "").strip() for name in map(_name_of, document.iterfind("object"))}
-        self.seen_base = min(self.seen_base, voc_xml.find_base(document.iterfind("object/bndbox")))
-        try:
-            declared = voc_xml.read_patch(document).get("base")
-        except BrokenRowError:
-            return
+        if self.seen_base:
+            self.seen_base = voc_xml.find_base(document.iterfind("object/bndbox"))
+        declared = patch.get("base") if isinstance(patch, dict) else None
         if declared in (0, 1) and type(declared) is int:
             self.bases.append(declared)
+
+    def _base(self) -> int:
+        """The number of the first pixel, after the files read so far."""
+        return self.bases[0] if self.bases else self.seen_base
 
     def find_lists(self) -> None:
         """Which image is in which list."""
@@ -152,20 +166,21 @@ class Reader:
 
     def _image_path(self, source: str, root: str, name: str, document: Element) -> str:
         """The image of an XML file: by its stem, by the name it gives, else where it should be."""
-        named = clean_path((document.findtext("filename") or "").strip() or f"{PurePosixPath(name).name}.jpg")
+        stem = PurePosixPath(name).name
+        named = clean_path((document.findtext("filename") or "").strip() or f"{stem}.jpg")
         base = posixpath.basename(named)
         places = [source[: -len(".xml")], *(posixpath.join(root, folder, name) for folder in IMAGE_FOLDERS)]
         twins = [posixpath.join(posixpath.dirname(place), base) for place in places]
-        if PurePosixPath(base).stem == PurePosixPath(name).name:  # tells a.jpg from a.png where both are there
+        if PurePosixPath(base).stem == stem:  # tells a.jpg from a.png where both are there
             places = [*(twin for twin in twins if twin in self.paths), *places]
         found = self._near(places) or self.index.find(named, near=source, folders=IMAGE_FOLDERS)
         for suffix in () if found else sorted(SUFFIXES):
-            found = found or self.index.find(f"{PurePosixPath(name).name}{suffix}", near=source)
+            found = found or self.index.find(f"{stem}{suffix}", near=source)
         return found or (twins[0] if root == posixpath.dirname(source) else twins[1])
 
     def read(self) -> Content:
         """The content of all that was found."""
-        base = self.bases[0] if self.bases else self.seen_base
+        base = self._base()
         for path, image in sorted(self.images.items()):
             self._read_image(path, image, base)
         classes = self._classes()
@@ -181,12 +196,15 @@ class Reader:
         return Content.from_rows(self.records, self.rows, classes, self.rejected, files, {"voc": extras})
 
     def _read_image(self, path: str, image: _Image, base: int) -> None:
-        document = parse_xml(self.tree.read(image.source)) if image.source else Element("annotation")
-        patch = self._try(image, path, None, voc_xml.read_patch, document) or {}
+        said, image.said = image.said or _say(Element("annotation"), {}, path, base), None
+        if said.base != base:  # only the files after it told
+            document = parse_xml(self.tree.read(image.source))
+            said = _say(document, said.patch, path, base)
+        patch = self._kept(image, path, None, said.patch) or {}
         classes, objects = self._arrays(path, image)
         claimed = []
-        for number, element in enumerate(document.findall("object"), start=1):
-            row = self._try(image, path, number, voc_xml.read_object, element, path, number, base)
+        for number, found in enumerate(said.objects, start=1):
+            row = self._kept(image, path, number, found)
             if row is not None:
                 claimed.append(row.pop("instance", 0))
                 if row["kind"] == "mask" and row["mask"] is None:
@@ -197,13 +215,11 @@ class Reader:
                         continue
                 self._add(row, image.source)
         more = patch.get("annotations", [])
-        for number, item in enumerate(
-            more if isinstance(more, list) else [], start=len(document.findall("object")) + 1
-        ):
-            row = self._try(image, path, number, apply_patch, voc_xml.blank_row(path, number), item)
+        for number, item in enumerate(more if isinstance(more, list) else [], start=len(said.objects) + 1):
+            row = self._kept(image, path, number, _attempt(apply_patch, voc_xml.blank_row(path, number), item))
             self._add(row, image.source)
         void = self._read_masks(path, image, classes, objects, claimed, patch.get("masks", {}))
-        self._read_record(path, image, document, void)
+        self._read_record(path, image, said.fields, void)
 
     def _read_masks(
         self, path: str, image: _Image, classes: Any, objects: Any, claimed: Iterable[int], patches: Any
@@ -216,10 +232,10 @@ class Reader:
         for key, row in rows.items():
             source = image.pngs["SegmentationObject" if key.startswith("instance") else "SegmentationClass"]
             patch = patches.get(key, {}) if isinstance(patches, dict) else {}
-            self._add(self._try(image, path, None, apply_patch, row, patch), source)
+            self._add(self._kept(image, path, None, _attempt(apply_patch, row, patch)), source)
         return void
 
-    def _read_record(self, path: str, image: _Image, document: Element, void: dict[str, Any]) -> None:
+    def _read_record(self, path: str, image: _Image, fields: Element, void: dict[str, Any]) -> None:
         plain = [name for name, flag in image.sets.items() if not flag]
         subset = subset_of(plain)
         if not image.sets and not any("ImageSets/" in name for name in self.files):
@@ -229,22 +245,22 @@ class Reader:
             given["attributes"]["sets"] = dict(sorted(image.sets.items()))
         record = {"path": path, **given}
         if image.source:
-            record = self._try(image, path, None, voc_xml.read_record, document, path, given)
+            record = self._kept(image, path, None, _attempt(voc_xml.read_record, fields, path, given))
         if record is not None:
             attributes = dump_attributes(record["attributes"])
             self.records.append({**record, "attributes": attributes, "source": image.source or _first(image)})
 
-    def _try(self, image: _Image, path: str, number: int | None, read: Callable[..., Any], *values: Any) -> Any:
-        """What `read(*values)` returns; None and a rejected row where it finds the file broken."""
-        try:
-            return read(*values)
-        except BrokenRowError as error:
-            self.rejected.append(broken_row(image.source, number, path, error))
+    def _kept(self, image: _Image, path: str, number: int | None, read: Row | BrokenRowError | None) -> Any:
+        """What was read; None and a rejected row for what is broken."""
+        if isinstance(read, BrokenRowError):
+            self.rejected.append(broken_row(image.source, number, path, read))
             return None
+        return read
 
     def _add(self, row: Row | None, source: str) -> None:
         if row is not None:
-            self.rows.append({**row, "attributes": dump_attributes(row["attributes"]), "source": source})
+            row["attributes"], row["source"] = dump_attributes(row["attributes"]), source
+            self.rows.append(row)
 
     def _arrays(self, path: str, image: _Image) -> tuple[Any, Any]:
         """The pixel values of the class and the object PNG; a broken file, or two of two sizes, is rejected."""
@@ -313,6 +329,22 @@ class Reader:
             names = voc_masks.index_names(entries)[1:]
             classes |= dict.fromkeys(names[: self.highest] if numeric else names)
         return list(classes | dict.fromkeys(labels if numeric else ()))
+
+
+def _attempt(read: Callable[..., Any], *values: Any) -> Any:
+    """What `read(*values)` returns, or the error where it finds the file broken."""
+    try:
+        return read(*values)
+    except BrokenRowError as error:
+        return error
+
+
+def _say(document: Element, patch: Row | BrokenRowError, path: str, base: int) -> _Said:
+    """Read the objects of the image `path`, and take them out of the document: they are most of it."""
+    elements = document.findall("object")
+    objects = [_attempt(voc_xml.read_object, element, path, number, base) for number, element in enumerate(elements, 1)]
+    document[:] = [child for child in document if child.tag != "object"]
+    return _Said(patch, objects, base, document)
 
 
 def _numbers(document: Element) -> list[Any]:

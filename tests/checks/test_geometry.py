@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datatools.checks import geometry
-from datatools.checks.geometry import area_of, find_crossing_boxes, find_odd, iter_near, unpack
+from datatools.checks.geometry import unpack
+from datatools.checks.pairs import area_of, find_crossing_boxes, find_odd, iter_near
 from datatools.masks import from_array
 from datatools.schema import ANNOTATIONS, BOX
 from tests.small_data import SQUARE, box_row, boxes, make_images, mask_row, masks
@@ -47,6 +48,24 @@ def test_a_table_that_was_changed_is_unpacked_again():
     assert unpack(rows).polygons.n_points.tolist() == []
     assert unpack(rows).corners[0, 0] == 3
     assert before.corners[0, 0] == 10
+
+
+def test_another_table_of_the_same_values_is_unpacked_alike_and_apart():
+    rows = masks(SQUARE, INNER)
+    other = rows.copy()
+    assert unpack(other) is not unpack(rows)
+    assert unpack(other).polygons.begin.tolist() == unpack(rows).polygons.begin.tolist()
+    other["label"] = other["label"].to_numpy()  # the same values elsewhere
+    assert unpack(other) is unpack(other)
+
+
+def test_sizes_are_those_of_the_images_given():
+    rows = masks(SQUARE)
+    images = pd.DataFrame({"path": rows["path"].unique(), "width_px": 30, "height_px": 40})
+    assert unpack(rows).sizes(images).tolist() == [[30, 40]]
+    images.loc[0, "width_px"] = 50
+    assert unpack(rows).sizes(images).tolist() == [[50, 40]]
+    assert np.isnan(unpack(rows).sizes(images.assign(path="elsewhere.png"))).all()
 
 
 def test_what_is_kept_goes_with_its_table():

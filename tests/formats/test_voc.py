@@ -230,6 +230,15 @@ def test_one_zero_decides_for_the_whole_data_set(tmp_path: Path):
     assert boxes(content) == [[0.5, 4, 7, 8], [3, 4, 7, 8]]
 
 
+@pytest.mark.parametrize("last", [0, 1])
+def test_the_last_file_tells_how_the_first_ones_count(tmp_path: Path, last: int):
+    first = make_xml(make_box(3, 4, 5, 6), "<name>a</name>", make_box(7, 7, 8, 8))
+    other = make_xml(make_box(last, 1, 7, 8), name="b.png")
+    content = read(tmp_path, {"Annotations/a.xml": first, "Annotations/b.xml": other})
+    assert boxes(content) == [[3 - last, 4 - last, 5, 6], [7 - last, 7 - last, 8, 8], [0, 1 - last, 7, 8]]
+    assert content.rejected[["source", "row"]].to_numpy().tolist() == [["Annotations/a.xml", 2]]
+
+
 @pytest.mark.parametrize(
     ("xmin", "base"),
     [("0", 0), ("0.0", 0), ("0.99", 0), ("1", 1), ("-3", 1), ("-0.5", 1), ("x", 1), ("", 1), ("nan", 1)],

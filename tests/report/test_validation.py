@@ -109,7 +109,10 @@ def test_the_page_runs_nothing_and_asks_for_nothing(report: ValidationReport) ->
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "src"):
             value = attributes.get(name) or ""
-            assert value == "" or value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")), (tag, value[:80])
+            assert value == "" or value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")), (
+                tag,
+                value[:80],
+            )
     assert any(HOSTILE in text for text in page.texts), "hostile text is shown, as text"
 
 
