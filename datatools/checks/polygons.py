@@ -13,6 +13,8 @@ from scipy.sparse.csgraph import connected_components
 
 from datatools.checks.pairs import Bools, Floats, Index, Ints, find_crossing_boxes
 
+LOST = 1e-6  # part of a ring's area; a crossing loses more than this
+
 
 @dataclass(frozen=True, eq=False)
 class Polygons:
@@ -77,9 +79,29 @@ class Polygons:
         return shapes
 
     @cached_property
+    def crosses(self) -> Bools:
+        """Whether the ring crosses itself: then its signed parts cancel, or cover a place twice, and area is lost.
+
+        A ring that only touches itself, or goes out and back on one line, encloses what it seems to.
+        """
+        crossing = ~shapely.is_valid(self.shapes) & (self.n_different >= 3)
+        odd = np.flatnonzero(crossing)
+        signed, enclosed = shapely.area(self.shapes[odd]), shapely.area(shapely.make_valid(self.shapes[odd]))
+        crossing[odd] = abs(enclosed - signed) > LOST * np.maximum(signed, 1.0)
+        return crossing
+
+    @cached_property
     def is_simple(self) -> Bools:
-        """Whether the ring has an area and neither crosses nor touches itself."""
-        return shapely.is_valid(self.shapes) & (self.n_different >= 3)
+        """Whether the ring has three different points and does not cross itself."""
+        return ~self.crosses & (self.n_different >= 3)
+
+    @cached_property
+    def sound_shapes(self) -> NDArray[np.object_]:
+        """`shapes` that GEOS takes: rings that touch themselves as the areas they enclose."""
+        shapes = self.shapes.copy()
+        odd = np.flatnonzero(~shapely.is_valid(shapes) & (self.n_different >= 3))
+        shapes[odd] = shapely.make_valid(shapes[odd])
+        return shapes
 
     @cached_property
     def joints(self) -> tuple[Ints, Ints, Bools]:
@@ -87,11 +109,12 @@ class Polygons:
         mates = np.flatnonzero(self.is_simple & (np.bincount(self.row, minlength=1)[self.row] > 1))
         one, other = find_crossing_boxes(self.row[mates], self.bounds[mates])
         one, other = mates[one], mates[other]
-        meet = shapely.intersects(self.shapes[one], self.shapes[other])
+        shapes = self.sound_shapes
+        meet = shapely.intersects(shapes[one], shapes[other])
         one, other = one[meet], other[meet]
-        larger = shapely.area(self.shapes[one]) >= shapely.area(self.shapes[other])
+        larger = shapely.area(shapes[one]) >= shapely.area(shapes[other])
         one, other = np.where(larger, one, other), np.where(larger, other, one)
-        return one, other, shapely.contains(self.shapes[one], self.shapes[other])
+        return one, other, shapely.contains(shapes[one], shapes[other])
 
     @cached_property
     def is_hole(self) -> Bools:

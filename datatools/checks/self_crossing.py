@@ -5,8 +5,8 @@ every tool.
 
 What to do: redraw the outline around the crossing. Two points in the wrong order are the usual cause.
 
-Options: none. The test is Shapely's (OGC simple feature rules): edges that cross or run over each other; outlines that
-only touch themselves in a point are fine.
+Options: none. A crossing shows in the area: its parts cancel, or a place is covered twice. Outlines that only touch
+themselves, or go out and back on one line, enclose what they seem to and are fine.
 """
 
 from __future__ import annotations
@@ -23,26 +23,17 @@ from datatools.checks.geometry import unpack
 from datatools.checks.pairs import Floats
 from datatools.findings import Finding, Mark
 
-TOUCHES = "Ring Self-intersection"  # a point visited twice
-
 
 def find_self_crossings(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each polygon that crosses itself, with the first crossing in pixels."""
     objects = unpack(annotations)
     rings = objects.polygons
-    for index in np.flatnonzero(~rings.is_simple & (rings.n_different >= 3)):
+    for index in np.flatnonzero(rings.crosses):
         shape = rings.shapes[index]
-        reason = shapely.is_valid_reason(shape)
-        if reason.startswith("Self-intersection") or (reason.startswith(TOUCHES) and _crosses(shape)):
-            place = np.array(reason.partition("[")[2].rstrip("]").split(), float)
-            message = f"polygon {rings.part[index] + 1} crosses itself at ({place[0]:.1f}, {place[1]:.1f})"
-            marks = [*_edges_at(shapely.get_coordinates(shape), place), mark_point(place)]
-            yield objects.finding(rings.row[index], message, marks=marks)
-
-
-def _crosses(shape: shapely.Polygon) -> bool:
-    """Whether a ring that meets itself in a corner crosses there: then its signed parts cancel and area is lost."""
-    return abs(shapely.make_valid(shape).area - shape.area) > 1e-6 * max(shape.area, 1.0)
+        place = np.array(shapely.is_valid_reason(shape).partition("[")[2].rstrip("]").split(), float)
+        message = f"polygon {rings.part[index] + 1} crosses itself at ({place[0]:.1f}, {place[1]:.1f})"
+        marks = [*_edges_at(shapely.get_coordinates(shape), place), mark_point(place)]
+        yield objects.finding(rings.row[index], message, marks=marks)
 
 
 def _edges_at(closed: Floats, place: Floats) -> list[Mark]:
@@ -59,4 +50,4 @@ def _spoil(inputs: Inputs) -> Inputs:
     return {**inputs, "annotations": annotations}
 
 
-CHECK = Check("MSK002", "self-crossing polygon", "error", find_self_crossings, _spoil)
+CHECK = Check("MSK002", "self-crossing polygon", "error", find_self_crossings, _spoil, version=2)

@@ -69,4 +69,4 @@ def _spoil(inputs: Inputs) -> Inputs:
     return {**inputs, "annotations": annotations, "params": dataclasses.replace(inputs["params"], parts="odd")}
 
 
-CHECK = Check("MSK006", "mask in several parts", "warning", find_several_parts, _spoil, off=_off)
+CHECK = Check("MSK006", "mask in several parts", "info", find_several_parts, _spoil, off=_off)

@@ -75,3 +75,19 @@ def test_auto_follows_the_class(n, n_with, rule, n_found):
 def test_off_where_parts_are_allowed():
     assert CHECK.off({"params": ValidateParams(parts="allowed")}) == "validate.parts is allowed"
     assert CHECK.off({"params": ValidateParams()}) == ""
+
+
+TOUCHING = [[0, 0], [12, 0], [6, 6], [12, 12], [0, 12], [6, 6]]  # two lobes that meet in a point
+
+
+def test_an_outline_that_touches_itself_is_a_part_like_any_other():
+    far = [[30, 30], [39, 30], [39, 39]]
+    rows = ANNOTATIONS.conform([mask_row("mask/0", TOUCHING, far), mask_row("mask/1", TOUCHING)])
+    found = list(find_several_parts(rows, ValidateParams(parts="odd")))
+    assert [finding.annotation_id for finding in found] == ["mask/0"]
+
+
+def test_holes_in_an_outline_that_touches_itself_are_no_parts():
+    holes = [[[3, 1], [4, 1], [4, 2]], [[3, 10], [4, 10], [4, 11]]]
+    rows = ANNOTATIONS.conform([mask_row("mask/0", TOUCHING, *holes)])
+    assert list(find_several_parts(rows, ValidateParams(parts="odd"))) == []
