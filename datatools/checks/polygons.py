@@ -80,14 +80,16 @@ class Polygons:
 
     @cached_property
     def crosses(self) -> Bools:
-        """Whether the ring crosses itself: then its signed parts cancel, or cover a place twice, and area is lost.
+        """Whether the ring crosses itself: its signed parts cancel or cover a place twice, or two edges cross inside both.
 
-        A ring that only touches itself, or goes out and back on one line, encloses what it seems to.
+        A ring that only touches itself, or goes out and back on one line without crossing another, does not.
         """
         crossing = ~shapely.is_valid(self.shapes) & (self.n_different >= 3)
         odd = np.flatnonzero(crossing)
         signed, enclosed = shapely.area(self.shapes[odd]), shapely.area(shapely.make_valid(self.shapes[odd]))
         crossing[odd] = abs(enclosed - signed) > LOST * np.maximum(signed, 1.0)
+        for index in odd[~crossing[odd]]:
+            crossing[index] = _edges_cross(shapely.get_coordinates(self.shapes[index]))
         return crossing
 
     @cached_property
@@ -133,3 +135,9 @@ class Polygons:
     def ring(self, index: Index) -> Floats:
         """The points of one ring."""
         return self.points[self.begin[index] : self.begin[index + 1]]
+
+
+def _edges_cross(closed: Floats) -> bool:
+    """Whether two edges of a closed ring meet in a point inside both."""
+    edges = shapely.linestrings(np.stack([closed[:-1], closed[1:]], axis=1))
+    return bool(shapely.STRtree(edges).query(edges, predicate="crosses").size)

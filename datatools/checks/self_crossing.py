@@ -5,8 +5,8 @@ every tool.
 
 What to do: redraw the outline around the crossing. Two points in the wrong order are the usual cause.
 
-Options: none. A crossing shows in the area: its parts cancel, or a place is covered twice. Outlines that only touch
-themselves, or go out and back on one line, enclose what they seem to and are fine.
+Options: none. Two edges cross, or the area shows it: its parts cancel, or a place is covered twice. Outlines that only touch
+themselves, or go out and back on one line without crossing another edge, are fine.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ RINGS = {
     "winds around twice": ([[0, 0], [10, 0], [10, 10], [0, 10], [0, 0], [8, 2], [8, 8], [2, 8]], "(0.0, 0.0)"),
     "a spike out and back": ([[0, 0], [9, 0], [9, 9], [9, 20], [9, 9], [0, 9]], None),
     "a spike out and back inside": ([[0, 0], [9, 0], [9, 9], [4, 4], [9, 9], [0, 9]], None),
-    "a spike over the other side": ([[3, 4], [0, 0], [1, 3], [1, 2], [0, 1]], None),
+    "a spike over the other side": ([[3, 4], [0, 0], [1, 3], [1, 2], [0, 1]], "(1.0, 2.0)"),
     "all on one line": ([[0, 0], [5, 0], [9, 0]], None),  # MSK007
     "two points": ([[0, 0], [9, 9]], None),
     "one point three times": ([[1, 1], [1, 1], [1, 1]], None),  # MSK004
