@@ -110,7 +110,7 @@ def merge_batches(root: Path) -> Merged:
 def _merge_content(records: list[Rows], annotations: list[Rows], said: Mapping[str, Content]) -> Content:
     each_once = _join([rows for _, rows in annotations], ANNOTATIONS, "annotation_id")
     return Content(
-        merge_contents([Content(records=rows) for _, rows in reversed(records)]).records,
+        RECORDS.conform(merge_contents([Content(records=rows) for _, rows in reversed(records)]).records),
         each_once,
         tuple(dict.fromkeys(name for content in said.values() for name in content.classes)),
         _join([content.rejected for content in said.values()], REJECTED),

@@ -103,9 +103,9 @@ def test_what_could_not_be_read_is_listed_with_file_and_row(tmp_path: Path, targ
     broken = coco_text(make_object(), make_object(id=2, bbox=[1, 2]))
     done = run(lay_out(tmp_path / "x", {**PICTURES, "instances.json": broken, "=notes.txt": "x"}), target)
     rows = {row["field"]: row for row in report(target)}
-    assert rows["broken_row"]["source"] == "instances.json"
-    assert rows["broken_row"]["row"] == "2"
-    assert rows["broken_row"]["path"] == "a.png"
+    assert rows["BOX004"]["source"] == "instances.json"
+    assert rows["BOX004"]["row"] == "2"
+    assert rows["BOX004"]["path"] == "a.png"
     assert rows["not_an_image"]["source"] == "'=notes.txt"
     assert len(rows) == len(done.rejected) == 2
 

@@ -312,7 +312,7 @@ def test_every_file_that_is_left_out_is_a_row_with_its_reason(coco: Path, root: 
 
 def test_a_row_that_was_mended_is_no_longer_rejected(coco: Path, root: Path):
     lay_out(coco, {"instances.json": coco_text(BOXES[0], make_object(id=2, image_id=2, bbox=[1, 2]))})
-    assert bring(coco, root).rejected["reason"].tolist() == ["broken_row"]
+    assert bring(coco, root).rejected["reason"].tolist() == ["BOX004"]
     lay_out(coco, {"instances.json": coco_text(*BOXES)})
     bring(coco, root)
     assert len(merge_batches(root).content.rejected) == 0

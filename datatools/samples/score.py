@@ -88,12 +88,14 @@ def score_sample(key: pd.DataFrame, findings: pd.DataFrame, queue: pd.DataFrame)
 
     A fault on an image is found when its code names that path; the confusion and the rare slice when a message names
     them. Wrong labels are looked for in the first 2 n rows of the queue, n being the number planted. Codes of
-    structural checks that are not in the key are listed too: all their findings are false alarms.
+    structural checks that are not in the key are listed too: all their findings are false alarms, but for those on images with
+    a planted fault, as a mask that was moved no longer fits its box.
     """
     scores = [_score_code(fault, code, key[key["fault"] == fault], findings) for fault, code in CODES.items()]
-    extra = sorted({code for code in findings["code"] if code.startswith(STRUCTURAL)} - set(CODES.values()))
+    elsewhere = findings[~findings["path"].isin(set(key.loc[key["fault"].isin(CODES), "path"]))]
+    extra = sorted({code for code in elsewhere["code"] if code.startswith(STRUCTURAL)} - set(CODES.values()))
     empty = key.iloc[:0]
-    scores += [_score_code("(none planted)", code, empty, findings) for code in extra]
+    scores += [_score_code("(none planted)", code, empty, elsewhere) for code in extra]
     return [*scores, _score_queue(key[key["fault"] == "wrong_label"], queue)]
 
 

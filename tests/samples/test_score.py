@@ -140,3 +140,11 @@ def test_a_project_without_a_run_or_a_key_is_an_error(tmp_path: Path, place: str
     getattr(project, place).unlink()
     with pytest.raises(DatatoolsError, match="Got no such file: run `"):
         score_project(project)
+
+
+def test_what_follows_from_a_planted_fault_is_no_false_alarm():
+    key = make_key(("mask_outside", "a"))
+    scores = score_sample(key, make_findings(("MSK003", "a"), ("MSK010", "a")), make_queue())
+    assert "(none planted)" not in {score.fault for score in scores}
+    scores = score_sample(key, make_findings(("MSK003", "a"), ("MSK010", "a"), ("MSK010", "b")), make_queue())
+    assert counts(scores, "(none planted)") == (0, 0, 1, 0)
