@@ -16,3 +16,10 @@ def test_objects_count_once_an_image_and_without_a_vote_all_labels_do():
     labels = label_rows("a.png", {"anna": "cat", "ben": "dog"})
     assert count_images(ANNOTATIONS.conform([*boxes, *labels])).to_dict() == {"cell": 2, "cat": 1, "dog": 1}
     assert count_images(ANNOTATIONS.empty()).to_dict() == {}
+
+
+def test_many_classes_are_counted_the_same_way(monkeypatch):
+    rows = label_rows("a.png", {"anna": "cat", "ben": "dog"}) + label_rows("b.png", {"anna": "dog"})
+    few = count_images(ANNOTATIONS.conform(rows))
+    monkeypatch.setattr("datatools.images_by_class.MAX_CELLS", 0)
+    assert count_images(ANNOTATIONS.conform(rows)).to_dict() == few.to_dict() == {"cat": 1, "dog": 2}

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.columns import is_among
 from datatools.checks.geometry import Objects, unpack
 from datatools.findings import Finding
-from datatools.images_by_class import count_images
+from datatools.images_by_class import count_by_number
 from datatools.params import ValidateParams
+from datatools.schema import CONSENSUS
 
 SHOWN = 5  # names in a message
 SMALLEST = 4  # images of an even part; with fewer, every class is rare
@@ -30,8 +31,7 @@ SMALLEST = 4  # images of an even part; with fewer, every class is rare
 def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each class with fewer images than `class_min` and than half of the even part."""
     said = unpack(annotations)
-    counts = count_images(_without_repeats(annotations, said))
-    n_of = {name: int(counts.get(name, 0)) for name in classes}
+    n_of = _count_images(said, classes)
     empty = [name for name, n in n_of.items() if n == 0]
     if not any(n_of.values()):
         return
@@ -48,15 +48,13 @@ def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params:
             yield Finding(f"class {name!r} has no image", subject=name)
 
 
-def _without_repeats(annotations: pd.DataFrame, said: Objects) -> pd.DataFrame:
-    """One row of those that say the same class of the same image, which is all that counts: much fewer."""
-    key = np.zeros(len(annotations), np.int64)
-    for codes, names in (said.images, said.labels, said.kinds, said.annotators):
-        if len(key):
-            key = key * (len(names) + 1) + codes + 1
-            key = np.unique(key, return_inverse=True)[1] if key.max() > 2**40 else key
-    rows = np.sort(np.unique(key, return_index=True)[1])
-    return annotations[["path", "label", "kind", "annotator"]].iloc[rows]
+def _count_images(said: Objects, classes: Sequence[str]) -> dict[str, int]:
+    """Images of each class of the list."""
+    (images, paths), (labels, names) = said.images, said.labels
+    is_label, is_vote = said.is_kind("label"), is_among(said.annotators, CONSENSUS)
+    counts = count_by_number(images, labels, is_label, is_vote, (len(paths), len(names)))
+    n_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    return {name: n_of.get(name, 0) for name in classes}
 
 
 def _off(inputs: Inputs) -> str:
