@@ -8,8 +8,9 @@ types, by the interpreter --peer-python (default: this one); where it cannot be 
 For each issue it prints how many images cleanvision flags, how many our check flags by cleanvision's rule (no trait of the
 set, no least factor for the size, grey as stored), how many both, and how many findings `validate` shows with its defaults. The exit
 status is 1 where a verdict differs on more than one image in 500 (photos are measured at reduced scale: some at the blur
-threshold fall on the other side). Two rows only count what the tables say: grayscale (mode L; ours asks what is rare in the set) and
-exact duplicates (every image whose bytes another one has; ours names the copies). Needs `../shared/data` or DATATOOLS_SHARED.
+threshold fall on the other side). Three rows only count what the tables say: blurry (cleanvision's score of our facts; IMG011
+has a measure of its own), grayscale (mode L; ours asks what is rare in the set) and exact duplicates (every image whose bytes
+another one has; ours names the copies). Needs `../shared/data` or DATATOOLS_SHARED.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ def run(measure: str, folder: str, python: str) -> dict[str, Any]:
 def measure_ours(folder: Path) -> dict[str, Any]:
     """Ingest and check; then check by cleanvision's rules."""
     sys.path.insert(0, str(REPO))
-    from datatools.checks import odd_size, small_image
+    import numpy as np
+
+    from datatools.checks import image_traits, odd_size
     from datatools.checks.runner import load_checks, needs
     from datatools.ingest import ingest
     from datatools.params import IngestParams, ValidateParams
@@ -116,14 +119,14 @@ def measure_ours(folder: Path) -> dict[str, Any]:
 
     findings = {issue: len(find(issue)) for issue in CODES}
     end = cpu_seconds()
-    inputs["params"] = ValidateParams(
-        dark_max=0.32, light_min=0.95, information_min_bits=3.0, blur_max=0.29, aspect_ratio_min=0.35
-    )
-    small_image.TRAIT_SHARE, odd_size.LEAST_FACTOR = 1.0, 1.0  # no trait of the set; no least factor
+    inputs["params"] = ValidateParams(dark_max=0.32, light_min=0.95, information_min_bits=3.0, aspect_ratio_min=0.35)
+    image_traits.TRAIT_SHARE, odd_size.LEAST_FACTOR = 1.0, 1.0  # no trait of the set; no least factor
     flagged = {issue: [finding.path for finding in find(issue)] for issue in CODES}
     images = dataset.images
     flagged["grayscale"] = list(images.loc[images["mode"] == "L", "path"])  # ours asks what is rare in the set
     flagged["exact_duplicates"] = list(images.loc[images["sha256"].duplicated(keep=False), "path"])
+    edges, flat = (1 - np.exp(-images[name] / 100) for name in ("sharpness", "grey_histogram_std"))
+    flagged["blurry"] = list(images.loc[edges + flat.where(flat > 0.18, 0) < 0.29, "path"])  # ours is another measure
     facts = {"images": len(images), "cpu_s": end - start, "checks_s": end - read}
     return {**facts, "findings": findings, "flagged": flagged}
 
