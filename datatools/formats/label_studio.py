@@ -18,6 +18,7 @@ the identical numbers (where percent cannot, the exact ones are in `meta.datatoo
 | choices | the annotator's label of the image; several: label null, `attributes.choices` |
 | several labels of a region | label null, `attributes.labels` |
 | `completed_by` | annotator: its email, else `user<ID>`; `model:<model_version>` for a prediction; without any, null and for labels `given` |
+| an annotation without a result | who looked and found nothing: the image's `attributes.annotators` lists all who annotated it |
 | `from_name`, `to_name`, `origin`, `score`, `meta`, `parentID`, ... | attributes; what `value` has beside the geometry is `attributes.value` |
 | other results (text, ratings, relations) | with their annotation, see below; those of a region: its `attributes.results` |
 | `lead_time`, `created_at`, `ground_truth`, ... of an annotation | `attributes.annotations` or `.predictions` of the image's record |

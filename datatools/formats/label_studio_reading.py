@@ -50,9 +50,12 @@ class Reader:
         path = (isinstance(kept, str) and self.image_of(kept)) or self.image_of(name) or name_of(name)
         attributes = task_attributes(task, path, own)
         size: Row = {}
+        n_before = len(self.rows)
         for key in LISTS:
             if entries := self._read_entries(task, key, path, size):
                 attributes[key] = entries
+        if looked := _annotators_without_a_row(attributes.get("annotations") or (), self.rows[n_before:]):
+            attributes.setdefault("annotators", looked)
         self._read_own(own, path)
         record = to_record(path, attributes, size, own)
         if record is not None:
@@ -156,3 +159,10 @@ def fresh_id(row: Row, seen: set[str]) -> str:
     if name not in seen or row["kind"] == "label":
         return name
     return f"{name}@{row['annotator'] or GIVEN}"
+
+
+def _annotators_without_a_row(entries: Sequence[Any], rows: Sequence[Row]) -> list[str]:
+    """Everybody who annotated the image, if somebody of them found nothing on it; else nobody, as the rows say it."""
+    who = {annotator_of("annotations", entry) for entry in entries if entry.get("was_cancelled") is not True}
+    drew = {row["annotator"] for row in rows if new_entry(row["annotator"])[0] == "annotations"}
+    return sorted(name for name in who | drew if name is not None) if who - drew - {None} else []

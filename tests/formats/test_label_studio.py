@@ -795,3 +795,22 @@ def test_no_document_however_broken_makes_it_crash_and_every_result_is_accounted
     left = sum(len(entry.get("results", [])) for entries in kept for entry in entries or [] if isinstance(entry, dict))
     if place is not task and place is not entry:
         assert len(rows) + sum(bad["row"] is not None for bad in rejected) + left == 4
+
+
+def two_annotations(*second: Any, **changes: Any) -> Row:
+    """A task that user7 drew one box in, and user8 what is given."""
+    entries = [{"completed_by": 7, "result": [make_result()]}, {"completed_by": 8, "result": [*second], **changes}]
+    return make_task(annotations=entries)
+
+
+def looked_at(task: Row) -> Any:
+    records = from_label_studio([task], "tasks.json", lambda name: None)[0]
+    return load_attributes(records[0]["attributes"]).get("annotators") if records else None
+
+
+def test_who_looked_and_found_nothing_is_on_record_with_those_who_drew():
+    assert looked_at(two_annotations()) == ["user7", "user8"]
+    assert looked_at(two_annotations(was_cancelled=True)) is None, "who skips an image says nothing of it"
+    assert looked_at(two_annotations(make_result(id="Dx2"))) is None, "rows say it already"
+    model = [{"model_version": "m", "result": []}]
+    assert looked_at({**two_annotations(), "predictions": model}) == ["user7", "user8"]
