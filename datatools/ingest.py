@@ -181,6 +181,7 @@ def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> 
     read: list[tuple[str, Any]] = []
 
     def unknown_bytes() -> Iterator[bytes]:
+        """The bytes of the images whose facts are not known."""
         for path in paths:
             try:
                 data = raw.read(path)

@@ -84,6 +84,7 @@ class _Shard:
         self._block = bytearray()
 
     def add(self, name: str, data: bytes, sha256: str) -> Member:
+        """Append a file and return where it is."""
         self._block += _header(name, len(data))
         offset = len(self._block) + (0 if self._compress else self._start)
         self._block += data
@@ -95,6 +96,7 @@ class _Shard:
         return member
 
     def close(self) -> None:
+        """Write what is left; the shard is on the disk when this returns."""
         self._block += bytes(2 * RECORD)
         self._flush()
         self._file.flush()

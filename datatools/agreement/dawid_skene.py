@@ -114,6 +114,7 @@ class _Cells:
 
     @classmethod
     def of(cls, ratings: Ratings, rated: Codes, alike: bool) -> _Cells:
+        """The cells of `ratings`; `rated` are the items that somebody rated, `alike` joins those with equal ratings."""
         n_classes = len(ratings.classes)
         item = np.searchsorted(rated, ratings.item)
         used, cell = np.unique(ratings.annotator * max(n_classes, 1) + ratings.label, return_inverse=True)

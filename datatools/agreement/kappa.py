@@ -114,6 +114,7 @@ def interval_of_table(
     cells = np.flatnonzero(small)
 
     def measure(drawn: Floats) -> Floats:
+        """Kappa of each resample, shape (resamples,)."""
         tables = np.zeros((len(drawn), small.size))
         tables[:, cells] = drawn
         return _cohen(tables.reshape(len(drawn), *small.shape), distance)

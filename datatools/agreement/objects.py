@@ -255,6 +255,7 @@ def _nominal_alpha(units: _Units, n_resamples: int, seed: int) -> tuple[float | 
     given = coo_array((counts.astype(np.float64), (units.image[unit], value)), (units.n_images, units.n_values)).tocsr()
 
     def alpha(weights: Floats) -> Floats:
+        """Alpha of each weighting of the images, shape (weightings,)."""
         totals = (given.T @ weights.T).T
         n = totals.sum(axis=1)
         return chance_corrected(weights @ disagreement, (n**2 - (totals**2).sum(axis=1)) / np.maximum(n - 1, 1))

@@ -125,6 +125,7 @@ def _kappa_measure(kinds: Ratings) -> Callable[[Floats], Floats]:
     kind, annotator, size = kinds.item[own], kinds.annotator[own], n_annotators * n_classes
 
     def one(weights: Floats) -> Floats:
+        """Kappa of each annotator with the others, by weights of the images."""
         weight = weights[kind] * share
         n = np.bincount(annotator, weight, n_annotators)
         observed = n - np.bincount(annotator[same], weight[same], n_annotators)

@@ -29,6 +29,7 @@ def find_blurry_images(images: pd.DataFrame, params: ValidateParams) -> Iterator
     bar = params.blur_max
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         return Finding(
             f"blurry: its sharpest edges take {row.edge_step:.0%} of 4 pixels' step within one (limit {bar:.0%})",
             row.path,

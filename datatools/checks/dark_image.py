@@ -27,6 +27,7 @@ def find_dark_images(images: pd.DataFrame, params: ValidateParams) -> Iterator[F
     bar = params.dark_max
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         level = row.brightness_p99
         return Finding(
             f"dark: 99 % of its pixels are no brighter than {level:.3f} (limit {bar:g})", row.path, score=level

@@ -31,6 +31,7 @@ def find_lying_extensions(images: pd.DataFrame) -> Iterator[Finding]:
     for (suffix, content), odd in images.assign(true=true)[lies].groupby([suffixes[lies], "true"]):
 
         def say(row: Any, suffix: str = str(suffix), content: str = str(content)) -> Finding:
+            """The finding of one image."""
             return Finding(f"its name says .{suffix}, its bytes are {content}", row.path, score=0.5)
 
         pair = f"{content} named .{suffix}"

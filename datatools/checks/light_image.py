@@ -27,6 +27,7 @@ def find_light_images(images: pd.DataFrame, params: ValidateParams) -> Iterator[
     bar = params.light_min
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         level = row.brightness_p5
         return Finding(f"light: 95 % of its pixels are at least {level:.3f} bright (limit {bar:g})", row.path, score=1 - level)  # fmt: skip
 

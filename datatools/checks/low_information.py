@@ -28,6 +28,7 @@ def find_low_information(images: pd.DataFrame, params: ValidateParams) -> Iterat
     bar = params.information_min_bits
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         bits = row.entropy_bits
         return Finding(
             f"shows next to nothing: {bits:.2f} bits of entropy (limit {bar:g})", row.path, score=min(1.0, bits / 10)

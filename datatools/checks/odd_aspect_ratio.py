@@ -29,6 +29,7 @@ def find_odd_aspect_ratios(images: pd.DataFrame, params: ValidateParams) -> Iter
     bar = params.aspect_ratio_min
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         short, long = sorted((row.width_px, row.height_px))
         ratio = short / long
         return Finding(

@@ -35,6 +35,7 @@ def find_odd_colors(images: pd.DataFrame) -> Iterator[Finding]:
     share = max(n_grey, n_color) / len(images)
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         stored = " and stored with one channel" if row.channels == 1 and not mostly_grey else ""
         return Finding(f"{one}{stored}, {share:.1%} of the images are {most}", row.path, score=0.5)
 

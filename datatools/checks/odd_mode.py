@@ -44,6 +44,7 @@ def find_odd_modes(images: pd.DataFrame) -> Iterator[Finding]:
     several = (images["n_frames"] > 1) & ~images["format"].isin(["JPEG", "MPO"])
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         parts = [f"mode {row.same}, most images are {usual}: {HARM.get(row.same, 'other channels')}"] * row.odd
         parts += [f"{row.n_frames} pictures in one file, of which only the first is used"] * row.several
         return Finding("; ".join(parts), row.path, score=0.5)

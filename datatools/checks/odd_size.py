@@ -39,6 +39,7 @@ def find_odd_sizes(images: pd.DataFrame) -> Iterator[Finding]:
     odd = far & (np.maximum(factor, 1 / factor) >= LEAST_FACTOR)
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         times = row.times
         text = f"{times:.1f} times as long" if times > 1 else f"{times:.2f} times as long"
         return Finding(

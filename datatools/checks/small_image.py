@@ -29,6 +29,7 @@ def find_small_images(images: pd.DataFrame, params: ValidateParams) -> Iterator[
     least = params.min_side_px
 
     def say(row: Any) -> Finding:
+        """The finding of one image."""
         side = min(row.width_px, row.height_px)
         return Finding(f"{row.width_px} x {row.height_px} px: a side is shorter than {least} px", row.path, score=side / least)  # fmt: skip
 

@@ -47,9 +47,11 @@ def read_columns(header: Iterable[str]) -> Columns | None:
     names = {name.casefold(): name for name in reversed(list(header))}
 
     def pick(choices: Iterable[str]) -> str | None:
+        """The first of the names that the table has."""
         return next((names[name] for name in choices if name in names), None)
 
     def pick_all(choices: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+        """The first group of names that the table has as a whole."""
         return next((tuple(names[n] for n in group) for group in choices if set(group) <= set(names)), ())
 
     path, label = pick(PATHS), pick(LABELS)

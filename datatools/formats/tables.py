@@ -201,6 +201,7 @@ def _add_table(table: TableFile, index: ImageIndex, found: _Found) -> None:
     images = set(index.paths)
 
     def find(name: str) -> str:
+        """The path of the image that a name means; the name itself where there is none."""
         path = clean_path(name)
         if table.annotator is not None or path in images:
             return path
