@@ -36,7 +36,7 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
 @functools.cache
 def decoder_version() -> str:
     """Names the code and the libraries that decode and measure images: another one may give other pixels."""
-    code = (HERE / "images.py").read_bytes()
+    code = b"".join((HERE / f"{name}.py").read_bytes() for name in ("file_ends", "image_measures", "images"))
     versions = package_versions(("numpy", "opencv-python-headless", "pillow"))
     return hashlib.sha256(code + repr(versions).encode()).hexdigest()[:12]
 

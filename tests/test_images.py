@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps, ImageStat
 
-from datatools import images
+from datatools import image_measures, images
 from datatools.images import (
     RGB,
     ImageFacts,
@@ -605,7 +605,7 @@ def test_whatever_pillow_raises_is_bad_data(error: type[Exception], why: str, mo
 
 
 def test_a_mistake_of_ours_is_not_taken_for_bad_data(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(images, "_brightness_percentiles", lambda *_: 1 / 0)
+    monkeypatch.setattr(image_measures, "_brightness_percentiles", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         compute_facts(make_png())
 
