@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from datatools.formats.base import Content, Format, Loss, Saved, dump_attributes, write_new
 from datatools.formats.documents import BrokenFileError
-from datatools.formats.index_masks import (
-    MAX_NOTE,
+from datatools.formats.index_masks import MAX_NOTE, count_values, parse_names
+from datatools.formats.locate import is_image
+from datatools.formats.mask_files import (
     blank_row,
     check_size,
-    count_values,
     declared_size,
     draw,
     dump_note,
@@ -41,11 +41,9 @@ from datatools.formats.index_masks import (
     lose,
     lose_extras,
     note_record,
-    parse_names,
     read_record,
     seen_record,
 )
-from datatools.formats.locate import is_image
 from datatools.formats.placing import is_safe_name, place, safe_path, without_suffix
 from datatools.formats.rows import (
     BrokenRowError,
