@@ -69,12 +69,20 @@ def _to_offers(
     seen: set[tuple[Any, ...]] = set()
     for row in rows.to_dict("records"):
         offer = parse_offer(row["offer"])
-        target = (offer, row["path"], row["annotation_id"])
-        if offer is None or target in seen or not fnmatchcase(str(row["path"]), path):
-            continue
-        seen.add(target)
-        before = _label(labels, row["annotation_id"]) if offer.op == "delete" else offer.before
-        yield Offered(row["code"], row["message"], _to_record(offer, before, row, version))
+        for target in _targets(offer, row, annotations):
+            if offer is None or (offer, *target.values()) in seen or not fnmatchcase(str(target["path"]), path):
+                continue
+            seen.add((offer, *target.values()))
+            before = _label(labels, target["annotation_id"]) if offer.op == "delete" else offer.before
+            yield Offered(row["code"], row["message"], _to_record(offer, before, {**row, **target}, version))
+
+
+def _targets(offer: Offer | None, row: dict[Any, Any], annotations: pd.DataFrame) -> list[dict[str, Any]]:
+    """Path and annotation of the finding; a relabel that names neither is about every annotation with that label."""
+    names = ["path", "annotation_id"]
+    if offer is not None and offer.op == "relabel" and pd.isna(row["annotation_id"]):
+        return annotations.loc[(annotations["label"] == offer.before).fillna(False), names].to_dict("records")  # type: ignore[return-value]
+    return [{name: row[name] for name in names}]
 
 
 def _to_record(offer: Offer, before: str | None, row: dict[Any, Any], version: str) -> FixRecord:

@@ -101,3 +101,16 @@ def test_an_offer_made_twice_is_one_record(project):
 def test_a_reason_is_needed(project):
     with pytest.raises(DatatoolsError, match="expected a reason"):
         accept_offers(project, "BOX001", "*", why=" ", who="Ann")
+
+
+def test_a_relabel_of_a_whole_class_is_a_record_for_each_annotation_of_it(project):
+    rows = load_dataset(project.dataset).annotations
+    ids = sorted(rows.loc[rows["label"] == "cat", "annotation_id"])
+    assert len(ids) > 2
+    save_findings(
+        project, LBL004=[Finding("one class, two names", subject="cat, Cat", offer=Offer("relabel", "cat", "dog"))]
+    )
+    assert len(list_offers(project, path="b.*")) < len(ids)
+    records = accept_offers(project, "LBL004", "*", **WHO)
+    assert sorted(str(record.annotation_id) for record in records) == ids
+    assert not (load_dataset(run_ingest(project).dataset).annotations["label"] == "cat").any()
