@@ -197,7 +197,7 @@ def to_dataset(records: Any, annotations: Any, classes: Any) -> Any:
 
 def check(dataset: Any) -> Measured:
     """Run all rules as `datatools` does, up to the table, after what they share."""
-    from datatools.checks.geometry import unpack
+    from datatools.checks.geometry import sharing, unpack
     from datatools.checks.runner import load_checks, needs
     from datatools.findings import to_table
     from datatools.params import ValidateParams
@@ -208,7 +208,7 @@ def check(dataset: Any) -> Measured:
     start = time.process_time()
     objects = unpack(dataset.annotations)
     objects.sizes(dataset.images)
-    for name in ("images", "labels", "kinds", "annotators", "sources", "boxes", "mask_rows"):
+    for name in ("images", "labels", "is_box", "annotators", "sources", "boxes", "mask_rows"):
         getattr(objects, name)
     unpacked = time.process_time()
     rules = [rule for rule in load_checks() if rule.code.startswith(RULES) and set(needs(rule)) <= set(inputs)]
@@ -216,9 +216,10 @@ def check(dataset: Any) -> Measured:
     def run_all() -> int:
         """Number of findings of all rules."""
         n_findings = 0
-        for rule in rules:
-            found = rule.find(**{name: inputs[name] for name in needs(rule)})
-            n_findings += len(to_table(found, rule.code, rule.version, rule.severity))
+        with sharing(dataset.annotations):
+            for rule in rules:
+                found = rule.find(**{name: inputs[name] for name in needs(rule)})
+                n_findings += len(to_table(found, rule.code, rule.version, rule.severity))
         return n_findings
 
     n_findings = run_all()

@@ -35,6 +35,7 @@ from datatools.file_reading import MOST_BYTES, read_below
 from datatools.file_reading import UnreadableFileError as UnreadableFileError  # what Tree.read raises
 
 Row = dict[str, Any]
+PEEK_BYTES, PEEK_FILES = 1 << 14, 1 << 12  # at most 64 MiB are kept
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -68,6 +69,7 @@ class Tree:
     refused: tuple[Row, ...] = ()
     limits: Limits = field(default_factory=Limits)
     _token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False, repr=False, kw_only=True)
+    _seen: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Be found by copies of this tree."""
@@ -83,6 +85,19 @@ class Tree:
 
     def read(self, path: str) -> bytes:
         """Return the bytes of `path`. Raises UnreadableFileError, also for a path that is not in `sizes`."""
+        seen = self._seen.pop(path, None)
+        return self._read_file(path) if seen is None else seen
+
+    def peek(self, path: str) -> bytes:
+        """What `read` returns, kept for it where that is little: to tell what a file is before it is read."""
+        data = self._seen.get(path)
+        if data is None:
+            data = self._read_file(path)
+            if len(data) <= PEEK_BYTES and len(self._seen) < PEEK_FILES:
+                self._seen[path] = data
+        return data
+
+    def _read_file(self, path: str) -> bytes:
         raise NotImplementedError
 
 
@@ -90,8 +105,7 @@ class Tree:
 class FolderTree(Tree):
     """A folder."""
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of `path`. Raises UnreadableFileError, also for a path that is not in `sizes`."""
+    def _read_file(self, path: str) -> bytes:
         if path not in self.sizes:
             raise UnreadableFileError("not a file of this tree")
         return read_below(self.root, path, self.limits.file_bytes)

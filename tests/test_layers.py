@@ -51,7 +51,7 @@ HOMES = {
     "mlxtend": ("datatools/samples/",),
     "matplotlib": ("datatools/evaluate/pictures.py",),
     "jinja2": ("datatools/report/pages.py",),
-    "pyarrow": ("datatools/store.py",),
+    "pyarrow": ("datatools/store.py", "datatools/checks/columns.py"),
     "defusedxml": ("datatools/formats/documents.py",),
     "typer": ("datatools/cli.py",),
 }

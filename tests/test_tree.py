@@ -15,7 +15,7 @@ from datatools import tree as module
 from datatools.errors import DatatoolsError
 from datatools.file_reading import read_below, read_regular
 from datatools.schema import REJECTED
-from datatools.tree import FolderTree, Limits, Tree, UnreadableFileError, open_tree
+from datatools.tree import PEEK_BYTES, FolderTree, Limits, Tree, UnreadableFileError, open_tree
 from tests.builders import lay_out
 from tests.hostile import SECRET, lay_out_hostile, nest_folders, remove_nested
 
@@ -184,6 +184,19 @@ def test_a_file_that_grows_while_it_is_read_ends_at_the_limit(tmp_path: Path, mo
     monkeypatch.setattr(module.os, "fstat", grow)
     with pytest.raises(UnreadableFileError, match=f"^it is larger than {3 << 20} bytes$"):
         tree.read("a")
+
+
+def test_a_look_is_kept_for_the_read(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("first")
+    (tmp_path / "large.txt").write_bytes(bytes(PEEK_BYTES + 1))
+    tree = open_tree(tmp_path)
+    assert (tree.peek("a.txt"), len(tree.peek("large.txt"))) == (b"first", PEEK_BYTES + 1)
+    (tmp_path / "a.txt").write_text("second")
+    (tmp_path / "large.txt").write_text("small now")
+    assert [tree.peek("a.txt"), tree.read("a.txt"), tree.read("a.txt")] == [b"first", b"first", b"second"]
+    assert tree.read("large.txt") == b"small now"
+    with pytest.raises(UnreadableFileError, match="not a file of this tree"):
+        tree.peek("b.txt")
 
 
 def test_a_file_that_grew_or_shrank_is_read_as_it_is(tmp_path: Path):

@@ -42,8 +42,7 @@ class ArchiveTree(Tree):
 
     __reduce__ = Tree.__reduce__
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of `path`. Raises UnreadableFileError, also for a path that is not in `sizes`."""
+    def _read_file(self, path: str) -> bytes:
         member = self.members.get(path)
         if member is None:
             raise UnreadableFileError("not a file of this tree")

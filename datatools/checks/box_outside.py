@@ -30,7 +30,8 @@ def find_boxes_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: 
     """Yield a finding for each box that stands more than the tolerance over an edge, in pixels."""
     objects = unpack(annotations)
     boxes, sizes = objects.boxes, objects.sizes(images)
-    over = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes).max(axis=1)
+    low, high = np.minimum(boxes[:, 0], boxes[:, 1]), boxes[:, 2:] - sizes
+    over = np.maximum(-low, np.maximum(high[:, 0], high[:, 1]))
     outside = np.flatnonzero(over > params.tolerance_px)
     if not len(outside):
         return

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
@@ -32,8 +33,8 @@ def find_broken_rles(annotations: pd.DataFrame, images: pd.DataFrame, rejected: 
     if not masks:
         return
     known, sizes = objects.rles, _sizes(images)
-    rows = [row for row, _ in masks]
-    paths, names = objects.paths[rows].tolist(), objects.ids[rows].tolist()
+    rows = np.array([row for row, _ in masks])
+    paths, names = objects.paths.take(rows), objects.ids.take(rows)
     for (row, text), path, name in zip(masks, paths, names, strict=True):
         if row not in known:
             yield Finding(_why(text), path, name)

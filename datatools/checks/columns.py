@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from datatools.checks.pairs import Bools, Ints
+from datatools.checks.pairs import Bools, Index, Ints
 
 Codes = tuple[Ints, NDArray[np.object_]]  # a number for each row, -1 for a null, and what the numbers mean
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts that are looked up one by one, which pandas is slow at; None for a null."""
+
+    values: pa.Array
+
+    @classmethod
+    def of(cls, column: pd.Series) -> Texts:
+        """The texts of a column."""
+        values = pa.array(column, from_pandas=True)
+        return cls(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+
+    def __getitem__(self, position: Index) -> str | None:
+        """The text of one row."""
+        text: str | None = self.values[int(position)].as_py()
+        return text
+
+    def take(self, positions: Ints) -> list[str | None]:
+        """The texts of several rows."""
+        return list(self.values.take(pa.array(positions)).to_pylist())
 
 
 def is_unchanged(kept: pd.DataFrame, table: pd.DataFrame) -> bool:
@@ -28,6 +54,17 @@ def place(column: pd.Series) -> object:
     if isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "pyarrow":
         return id(column.array.__arrow_array__())
     return object()
+
+
+def find_texts(texts: NDArray[np.object_], column: pd.Series) -> Ints:
+    """The first row of `column` that has each of these texts; -1 where none has it."""
+    found = pc.index_in(pa.array(texts, pa.string()), value_set=Texts.of(column).values)
+    return np.asarray(found.fill_null(-1), np.int64)
+
+
+def is_text(column: pd.Series, text: str) -> Bools:
+    """Which rows have this text; a null has not."""
+    return np.asarray(pc.equal(Texts.of(column).values, text).fill_null(False), bool)
 
 
 def number(column: pd.Series) -> Codes:

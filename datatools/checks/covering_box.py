@@ -33,18 +33,18 @@ def find_covering_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params:
     """Yield a finding for each box that covers more of its image than the bar."""
     objects = unpack(annotations)
     sizes = objects.sizes(images)
-    judged = ~np.isnan(objects.boxes[:, 0]) & (sizes > 0).all(axis=1)
-    big = area_of(objects.boxes) > params.box_cover_max * sizes.prod(axis=1)  # within its image it is no bigger
-    if not (judged & big).any():
+    big = objects.areas > params.box_cover_max * (sizes[:, 0] * sizes[:, 1])  # within its image it is no bigger
+    if not big.any():
         return
-    among = np.flatnonzero(judged)
+    among = np.flatnonzero(~np.isnan(objects.boxes[:, 0]) & (sizes > 0).all(axis=1))
     boxes, sizes = objects.boxes[among], sizes[among]
     covered = area_of(np.clip(boxes, 0, np.tile(sizes, 2))) / sizes.prod(axis=1)
     covering = covered > params.box_cover_max
     if len(among) < ENOUGH or covering.mean() > RARELY:
         return
-    n, share = shares(covering, objects.classes[among])
-    for index in np.flatnonzero(covering & ((share < OFTEN) | (n < SEVERAL))):
+    found = np.flatnonzero(covering)
+    n, share = shares(found, objects.classes[among])
+    for index in found[(share < OFTEN) | (n < SEVERAL)]:
         message = f"covers {covered[index]:.1%} of its image, as {covering.sum()} of {len(among)} boxes do"
         yield objects.finding(among[index], message, 0.5, [mark_box(boxes[index])])
 

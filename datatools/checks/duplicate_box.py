@@ -21,7 +21,7 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.drawing import mark_box
 from datatools.checks.geometry import Objects, find_repeated_files, unpack
-from datatools.checks.pairs import Floats, Ints, area_of, iter_near
+from datatools.checks.pairs import Floats, Ints, iter_near
 from datatools.findings import Finding, Offer
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
@@ -30,7 +30,7 @@ from datatools.schema import ANNOTATIONS
 def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box that an earlier one of its image, class and annotator already says."""
     objects = unpack(annotations)
-    among = np.flatnonzero(objects.is_box & (area_of(objects.boxes) > 0))
+    among = np.flatnonzero(objects.is_box & (objects.areas > 0))
     earlier, later, ious = _pairs(objects, among, params.duplicate_iou)
     if not len(earlier):
         return
@@ -51,14 +51,18 @@ def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> I
 
 def _pairs(objects: Objects, among: Ints, min_iou: float) -> tuple[Ints, Ints, Floats]:
     """Positions of two boxes that lie on each other, the earlier and the later one, and their IoU; in order of the later."""
-    boxes, areas = objects.boxes, area_of(objects.boxes)
-    group = objects.opinions * (objects.classes.max(initial=0) + 2) + objects.classes + 1
-    reach = boxes[:, 0] + (1 - min_iou) * (boxes[:, 2] - boxes[:, 0])  # beyond it the IoU is lower
+    boxes, areas = objects.boxes, objects.areas
+    x0, x1 = boxes[among, 0], boxes[among, 2]
+    reach = x0 + (1 - min_iou) * (x1 - x0)  # beyond it the IoU is lower
     ones, others, ious = [among[:0]], [among[:0]], [np.empty(0)]
-    for near in iter_near(group[among], boxes[among, 0], reach[among]):
+    for near in iter_near(objects.opinions[among], x0, reach):
         one, other = among[near[0]], among[near[1]]
-        low, high = np.maximum(boxes[one, :2], boxes[other, :2]), np.minimum(boxes[one, 2:], boxes[other, 2:])
-        common = np.clip(high - low, 0, None).prod(axis=1)
+        sides = (
+            np.minimum(boxes[one, side + 2], boxes[other, side + 2]) - np.maximum(boxes[one, side], boxes[other, side])
+            for side in (0, 1)
+        )
+        width, height = (np.maximum(side, 0) for side in sides)
+        common = width * height
         iou = common / (areas[one] + areas[other] - common)
         same = (iou >= min_iou) & (iou > 0)
         ones.append(one[same])

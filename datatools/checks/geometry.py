@@ -10,7 +10,8 @@ import itertools
 import json
 import weakref
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,8 +20,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from datatools.checks.columns import Codes, is_among, is_unchanged, number, place
-from datatools.checks.pairs import Bools, Floats, Index, Ints
+from datatools.checks.columns import Codes, Texts, find_texts, is_text, is_unchanged, number, place
+from datatools.checks.pairs import Bools, Floats, Index, Ints, area_of
 from datatools.checks.polygons import Polygons
 from datatools.findings import Finding, Mark, Offer
 from datatools.masks import MaskError, Rle, parse_mask
@@ -38,19 +39,19 @@ class Objects:
     table: pd.DataFrame
 
     @cached_property
-    def ids(self) -> pd.api.extensions.ExtensionArray:
+    def ids(self) -> Texts:
         """The annotation ids."""
-        return self.table["annotation_id"].array
+        return Texts.of(self.table["annotation_id"])
 
     @cached_property
-    def paths(self) -> pd.api.extensions.ExtensionArray:
+    def paths(self) -> Texts:
         """The image of each annotation."""
-        return self.table["path"].array
+        return Texts.of(self.table["path"])
 
     @cached_property
-    def attributes(self) -> pd.api.extensions.ExtensionArray:
+    def attributes(self) -> Texts:
         """What else is said of each annotation, as JSON."""
-        return self.table["attributes"].array
+        return Texts.of(self.table["attributes"])
 
     @cached_property
     def corners(self) -> Floats:
@@ -72,18 +73,23 @@ class Objects:
         return boxes
 
     @cached_property
+    def areas(self) -> Floats:
+        """The area of each box in square pixels; NaN where there is none."""
+        return area_of(self.boxes)
+
+    @cached_property
     def is_box(self) -> Bools:
         """Whether the annotation is a box and nothing else."""
         return self.is_kind("box")
 
+    @cached_property
+    def is_label(self) -> Bools:
+        """Whether the annotation is the label of a whole image."""
+        return self.is_kind("label")
+
     def is_kind(self, kind: str) -> Bools:
         """Whether the annotation is of this kind."""
-        return is_among(self.kinds, kind)
-
-    @cached_property
-    def kinds(self) -> Codes:
-        """The kinds by number."""
-        return number(self.table["kind"])
+        return is_text(self.table["kind"], kind)
 
     @cached_property
     def labels(self) -> Codes:
@@ -112,8 +118,13 @@ class Objects:
 
     @cached_property
     def opinions(self) -> Ints:
-        """A number for each image and annotator: what one person says of one image."""
-        return self.images[0] * (len(self.table) + 1) + self.annotators[0] + 1
+        """A number from 0 for each image, annotator and class: what one person says of one image's cells, cats, ..."""
+        opinions = self.images[0] + 1
+        for codes, names in (self.annotators, self.labels):
+            opinions *= len(names) + 1
+            opinions += codes
+            opinions += 1
+        return opinions
 
     @cached_property
     def masked(self) -> tuple[Ints, list[str]]:
@@ -128,7 +139,7 @@ class Objects:
         Annotations are made in the order of their ids, `#9` before `#10`.
         """
         positions = np.unique(np.concatenate([one, other]))
-        ids = self.ids[positions].tolist()
+        ids = [text or "" for text in self.ids.take(positions)]
         ranks = np.empty(len(ids), np.int64)
         ranks[sorted(range(len(ids)), key=lambda index: (len(ids[index]), ids[index]))] = np.arange(len(ids))
         first, second = ranks[np.searchsorted(positions, one)], ranks[np.searchsorted(positions, other)]
@@ -200,16 +211,30 @@ class Objects:
 
     def sizes(self, images: pd.DataFrame) -> Floats:
         """`(n, 2)` width and height in pixels of each annotation's image; NaN where there is no such image."""
+        return self._of(images)[1]
+
+    def is_annotated(self, images: pd.DataFrame, among: Bools) -> Bools:
+        """For each of `images`, whether one of the annotations `among` is of it."""
+        rows = self._of(images)[0]
+        codes = self.images[0]
+        used = np.bincount(codes[among & (codes >= 0)], minlength=len(rows)) > 0
+        annotated = np.zeros(len(images), bool)
+        annotated[rows[used & (rows >= 0)]] = True
+        return annotated
+
+    def _of(self, images: pd.DataFrame) -> tuple[Ints, Floats]:
+        """The row of each numbered image in `images`, -1 for none, and the size of each annotation's image."""
+        if self._seen and self._seen[0][0] is images and self in _SHARED:
+            return self._seen[0][2:]
         columns = images[["path", "width_px", "height_px"]]
-        if not self._sizes or not is_unchanged(self._sizes[0][0], columns):
+        if not self._seen or not is_unchanged(self._seen[0][1], columns):
             codes, names = self.images
-            places = {path: row for row, path in enumerate(columns["path"].tolist())}
-            found = np.array([places.get(name, -1) for name in names.tolist()], np.int64)
+            rows = find_texts(names, columns["path"])
             known = np.full((len(names) + 1, 2), np.nan, order="F")
-            known[:-1][found >= 0] = columns[["width_px", "height_px"]].to_numpy(float)[found[found >= 0]]
+            known[:-1][rows >= 0] = columns[["width_px", "height_px"]].to_numpy(float)[rows[rows >= 0]]
             sizes = np.stack([known[codes, 0], known[codes, 1]]).T
-            self._sizes[:] = [(columns, sizes)]
-        return self._sizes[0][1]
+            self._seen[:] = [(images, columns, rows, sizes)]
+        return self._seen[0][2:]
 
     def shape(self, position: Index) -> shapely.Geometry:
         """The area of a mask: what its rings cover but for the holes, or the outline of its runs."""
@@ -227,7 +252,7 @@ class Objects:
     def is_crowd(self, position: Index) -> bool:
         """Whether it marks many objects at once (COCO's `iscrowd`)."""
         text = self.attributes[position]
-        return not pd.isna(text) and "iscrowd" in text and bool(json.loads(text).get("iscrowd"))
+        return text is not None and "iscrowd" in text and bool(json.loads(text).get("iscrowd"))
 
     def finding(
         self,
@@ -242,8 +267,8 @@ class Objects:
         return Finding(message, path, annotation_id, score, marks=tuple(marks), offer=offer)
 
     @cached_property
-    def _sizes(self) -> list[tuple[pd.DataFrame, Floats]]:
-        """The images last asked about, and the answer."""
+    def _seen(self) -> list[tuple[pd.DataFrame, pd.DataFrame, Ints, Floats]]:
+        """The images last asked about, and what `_of` says of them."""
         return []
 
     @cached_property
@@ -273,12 +298,29 @@ class Objects:
 
 
 _KEPT: dict[int, tuple[weakref.ref[pd.DataFrame], Objects, list[object]]] = {}
+_SHARED: list[Objects] = []  # of tables that nobody changes for now
+
+
+@contextmanager
+def sharing(annotations: pd.DataFrame | None) -> Iterator[None]:
+    """While checks run, which change no input (test_contract), their table need not be compared each time."""
+    if annotations is None:
+        yield
+        return
+    _SHARED.append(unpack(annotations))
+    try:
+        yield
+    finally:
+        _SHARED.pop()
 
 
 def unpack(annotations: pd.DataFrame) -> Objects:
     """The annotations in columns; made once for a table, as long as it lives and does not change."""
     key = id(annotations)
-    kept, places = _KEPT.get(key), [place(annotations[name]) for name in COLUMNS]
+    kept = _KEPT.get(key)
+    if kept and kept[0]() is annotations and kept[1] in _SHARED:
+        return kept[1]
+    places = [place(annotations[name]) for name in COLUMNS]
     if kept and kept[0]() is annotations and (kept[2] == places or is_unchanged(kept[1].table[COLUMNS], annotations)):
         return kept[1]
     table = annotations.copy(deep=False)  # pandas copies on write: later changes are not in it, and its memory stays
@@ -296,7 +338,7 @@ def find_repeated_files(
     such files, and for each two files: the one, the other, how many objects both have, how many the smaller has.
     """
     sources, names = objects.sources
-    n_objects = np.bincount(sources[rows[sources[rows] >= 0]], minlength=len(names))
+    n_objects = np.bincount(sources[rows] + 1, minlength=len(names) + 1)[1:]
     one, other = np.minimum(sources[earlier], sources[later]), np.maximum(sources[earlier], sources[later])
     keys, index, n_both = np.unique(one * (len(names) + 1) + other, return_inverse=True, return_counts=True)
     one, other = np.divmod(keys, len(names) + 1)

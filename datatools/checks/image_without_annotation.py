@@ -27,12 +27,10 @@ USUAL = 0.05  # of the images: with more of them empty, empty images are part of
 def find_images_without_annotation(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image without object that no file speaks of, or, where these are few, for each."""
     objects = unpack(annotations)
-    is_object = ~objects.is_kind("label")
+    is_object = ~objects.is_label
     if not is_object.any() or (not is_object.all() and are_images_labelled(annotations[~is_object])):
         return
-    codes, names = objects.images
-    annotated = set(names[np.bincount(codes[is_object & (codes >= 0)], minlength=len(names)) > 0].tolist())
-    is_empty = np.array([path not in annotated for path in images["path"].tolist()], bool)
+    is_empty = ~objects.is_annotated(images, is_object)
     empty = images.loc[is_empty, ["path", "source", "attributes"]]
     unsaid = (empty["source"] == "folder") | empty["attributes"].str.contains('"labels":"missing"', regex=False)
     unsaid = unsaid.fillna(False).to_numpy(dtype=bool)

@@ -58,7 +58,7 @@ def find_labels_out_of_range(
         for name in names or ():
             message = f"{name} is not one of the {len(classes)} classes{who}"
             yield Finding(message, row.path, row.annotation_id)
-    if len(unlabelled) > 1 and len(unlabelled) == np.count_nonzero(~said.is_kind("label")):
+    if len(unlabelled) > 1 and len(unlabelled) == np.count_nonzero(~said.is_label):
         yield Finding(f"none of the {len(unlabelled):,} objects has a label")
     else:
         yield from unlabelled

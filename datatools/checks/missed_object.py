@@ -116,8 +116,8 @@ def _members(comparison: Comparison) -> list[Ints]:
     """The annotations of each object, by id."""
     if not len(comparison.objects):
         return []
-    ids = comparison.unpacked.ids[comparison.objects.rows]
-    order = np.lexsort((pd.factorize(ids, sort=True)[0], comparison.unit))
+    ids = comparison.unpacked.ids.take(comparison.objects.rows)
+    order = np.lexsort((pd.factorize(pd.array(ids, "string"), sort=True)[0], comparison.unit))
     return np.split(order, np.flatnonzero(np.diff(comparison.unit[order])) + 1)
 
 

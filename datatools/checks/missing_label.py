@@ -21,7 +21,7 @@ from datatools.schema import CONSENSUS
 
 def find_missing_labels(images: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each image without an annotation of kind `label`."""
-    is_label = unpack(annotations).is_kind("label")
+    is_label = unpack(annotations).is_label
     if not is_label.any():
         return
     labels = annotations[is_label]

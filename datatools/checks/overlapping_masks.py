@@ -40,11 +40,10 @@ def find_overlapping_masks(annotations: pd.DataFrame, params: ValidateParams) ->
     iou = common / (areas.sum(axis=1) - common)
     is_copy = iou > COPY_IOU
     too_much = ~is_copy & (common > params.overlap_max * areas.min(axis=1))
-    overlapping = np.zeros(len(objects.table), bool)
-    overlapping[one[too_much]] = overlapping[other[too_much]] = True
-    n, share = shares(overlapping[objects.mask_rows], objects.classes[objects.mask_rows])
+    overlapping = np.isin(objects.mask_rows, [one[too_much], other[too_much]]).nonzero()[0]
+    n, share = shares(overlapping, objects.classes[objects.mask_rows])
     usual = np.zeros(len(objects.table), bool)
-    usual[objects.mask_rows] = (n >= ENOUGH) & (share > USUAL)
+    usual[objects.mask_rows[overlapping]] = (n >= ENOUGH) & (share > USUAL)
     by_file, files = find_repeated_files(objects, objects.mask_rows, one[is_copy], other[is_copy])
     for first, second, n_both, n_masks in files:
         message = f"{first} and {second} have {n_both} masks in common, of {n_masks} in the smaller file"
@@ -72,8 +71,7 @@ def _overlaps(objects: Objects, most: float) -> tuple[Ints, Ints, Floats, Floats
     """Pairs of masks, earlier and later, their common area and both areas, where it is more than `most` of the smaller."""
     bounds = objects.mask_bounds
     rows = np.flatnonzero(area_of(bounds) > 0)
-    group = objects.opinions[rows] * (objects.classes.max(initial=0) + 2) + objects.classes[rows] + 1
-    one, other = (rows[side] for side in find_crossing_boxes(group, bounds[rows]))
+    one, other = (rows[side] for side in find_crossing_boxes(objects.opinions[rows], bounds[rows]))
     areas = np.stack([objects.mask_areas[one], objects.mask_areas[other]], axis=1)
     low, high = np.maximum(bounds[one, :2], bounds[other, :2]), np.minimum(bounds[one, 2:], bounds[other, 2:])
     maybe = np.clip(high - low, 0, None).prod(axis=1) > most * areas.min(axis=1)  # the bounds share at least as much

@@ -14,21 +14,27 @@ Bools = NDArray[np.bool_]
 Index = int | np.integer[Any]  # a position in the table, or the number of a ring
 ENOUGH = 20  # fewer of a class show no habit
 RARELY = 0.02  # share of a class: it hardly ever happens
+PIXELS = 1 << 20  # wider than any image; boxes beyond start there
 
 
 def iter_near(group: Ints, start: Floats, reach: Floats) -> Iterator[tuple[Ints, Ints]]:
-    """Yield all pairs of one group of which the second starts after the first and not beyond its reach, in arrays."""
-    keys = np.empty(len(group), np.complex128)  # ordered by group, then start, several times faster than by lexsort
-    keys.real, keys.imag = group, start
-    order = np.argsort(keys, kind="stable")
-    group, start, reach = group[order], start[order], reach[order]
-    alive, step = np.flatnonzero((group[:-1] == group[1:]) & (start[1:] <= reach[:-1])), 1
+    """Yield, in arrays, all pairs of one group of which one starts after the other and not beyond its reach.
+
+    Starts count in whole pixels, so some more pairs come, and groups are numbered from 0.
+    """
+    if group.max(initial=0) >= np.iinfo(np.int64).max // PIXELS:
+        group = np.unique(group, return_inverse=True)[1]
+    group = group * PIXELS
+    keys = group + np.clip(start, 0, PIXELS - 1).astype(np.int64)
+    order = np.argsort(keys)  # whole numbers are sorted many times faster than pairs of numbers
+    keys, last = keys[order], (group + np.clip(reach, 0, PIXELS - 1).astype(np.int64))[order]
+    alive, step = np.flatnonzero(keys[1:] <= last[:-1]), 1
     while len(alive):
-        yield order[alive], order[alive + step]
+        one, other = order[alive], order[alive + step]
+        yield np.minimum(one, other), np.maximum(one, other)  # what sorts as equal has no order
         step += 1
         alive = alive[: np.searchsorted(alive, len(order) - step)]
-        later = alive + step
-        alive = alive[(group[alive] == group[later]) & (start[later] <= reach[alive])]
+        alive = alive[keys[alive + step] <= last[alive]]
 
 
 def find_crossing_boxes(group: Ints, boxes: Floats, share: float = 0.0) -> tuple[Ints, Ints]:
@@ -49,15 +55,16 @@ def area_of(boxes: Floats) -> Floats:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def shares(has_it: Bools, groups: Ints) -> tuple[Ints, Floats]:
-    """For each member, how many its group has, and the share of them that has it; groups are numbered from -1."""
-    n = np.bincount(groups + 1)
-    return n[groups + 1], (np.bincount(groups + 1, has_it) / np.maximum(n, 1))[groups + 1]
+def shares(having: Ints, groups: Ints) -> tuple[Ints, Floats]:
+    """For the members `having` it, by position, how many their group has, and the share of them; groups count from -1."""
+    n, of_these = np.bincount(groups + 1), groups[having] + 1
+    return n[of_these], (np.bincount(of_these, minlength=len(n)) / np.maximum(n, 1))[of_these]
 
 
 def find_odd(has_it: Bools, groups: Ints, rule: str) -> Ints:
     """Members that have what is `odd`, `allowed`, or (`auto`) odd in a group that is large and hardly ever has it."""
-    if rule == "auto" and has_it.any():
-        n, share = shares(has_it, groups)
-        has_it = has_it & (n >= ENOUGH) & (share <= RARELY)
-    return np.flatnonzero(has_it) if rule != "allowed" else np.empty(0, np.int64)
+    having = np.flatnonzero(has_it) if rule != "allowed" else np.empty(0, np.int64)
+    if rule == "auto" and len(having):
+        n, share = shares(having, groups)
+        having = having[(n >= ENOUGH) & (share <= RARELY)]
+    return having

@@ -51,7 +51,7 @@ def find_rare_classes(annotations: pd.DataFrame, classes: Sequence[str], params:
 def _count_images(said: Objects, classes: Sequence[str]) -> dict[str, int]:
     """Images of each class of the list."""
     (images, paths), (labels, names) = said.images, said.labels
-    is_label, is_vote = said.is_kind("label"), is_among(said.annotators, CONSENSUS)
+    is_label, is_vote = said.is_label, is_among(said.annotators, CONSENSUS)
     counts = count_by_number(images, labels, is_label, is_vote, (len(paths), len(names)))
     n_of = dict(zip(names.tolist(), counts.tolist(), strict=True))
     return {name: n_of.get(name, 0) for name in classes}

@@ -15,6 +15,7 @@ import pandas as pd
 
 import datatools.checks as package
 from datatools.checks.base import Check, Inputs
+from datatools.checks.geometry import sharing
 from datatools.errors import DatatoolsError
 from datatools.findings import CRASHED, Finding, concat, to_table
 
@@ -103,15 +104,16 @@ def run_checks(
     """
     chosen = [check for check in load_checks() if not only_with or only_with & set(needs(check))]
     tables, outcomes = [], []
-    for check in chosen:
-        start = time.process_time()
-        table, outcome, n_findings, detail = _run(check, inputs)
-        seconds = time.process_time() - start
-        tables.append(table)
-        about = (check.code, check.title, check.severity, check.version)
-        outcomes.append(Outcome(*about, outcome, n_findings, detail, seconds))
-        if tick is not None:
-            tick(1)
+    with sharing(inputs.get("annotations")):
+        for check in chosen:
+            start = time.process_time()
+            table, outcome, n_findings, detail = _run(check, inputs)
+            seconds = time.process_time() - start
+            tables.append(table)
+            about = (check.code, check.title, check.severity, check.version)
+            outcomes.append(Outcome(*about, outcome, n_findings, detail, seconds))
+            if tick is not None:
+                tick(1)
     return concat(tables), outcomes
 
 

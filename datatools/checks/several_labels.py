@@ -34,7 +34,7 @@ def find_several_labels(annotations: pd.DataFrame, rejected: pd.DataFrame, param
     if params.labels_per_image == "many":
         return
     said = unpack(annotations)
-    by_people = said.is_kind("label") & ~is_among(said.annotators, CONSENSUS)
+    by_people = said.is_label & ~is_among(said.annotators, CONSENSUS)
     found = list(find_left_out(rejected, CODE))
     if not found and not by_people.any():
         return

@@ -18,7 +18,6 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.drawing import mark_box, offer_box
 from datatools.checks.geometry import unpack
-from datatools.checks.pairs import area_of
 from datatools.findings import Finding
 
 
@@ -26,11 +25,10 @@ def find_swapped_corners(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box with x1 < x0 or y1 < y0, in pixels."""
     objects = unpack(annotations)
     corners, boxes = objects.corners, objects.boxes
-    areas = area_of(boxes)
     for position in np.flatnonzero((corners[:, 2:] < corners[:, :2]).any(axis=1)):
         given, ordered = corners[position], boxes[position]
         x0, y0, x1, y1 = given
-        offer = offer_box(given, ordered) if areas[position] > 0 else None
+        offer = offer_box(given, ordered) if objects.areas[position] > 0 else None
         message = f"corners are out of order: ({x0:g}, {y0:g}) to ({x1:g}, {y1:g})"
         yield objects.finding(position, message, marks=[mark_box(ordered)], offer=offer)
 

@@ -31,15 +31,15 @@ def find_tiny_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params: Val
     """Yield a finding for each box with a side shorter than the bar, in pixels."""
     objects = unpack(annotations)
     sides = objects.boxes[:, 2:] - objects.boxes[:, :2]
-    shorter = sides.min(axis=1)
+    shorter = np.minimum(sides[:, 0], sides[:, 1])
     short = np.flatnonzero(objects.is_box & (shorter > 0) & (shorter < params.box_min_px))
     if not len(short):
         return
     is_short = (sides[short] < params.box_min_px) & ~(sides[short] >= PART * objects.sizes(images)[short])
-    tiny = np.zeros(len(sides), bool)
-    tiny[short] = is_short.any(axis=1)
-    n, share = shares(tiny, np.where(objects.is_box & ~np.isnan(shorter), objects.classes, len(objects.table)))
-    for position in np.flatnonzero(tiny & ((share <= USUAL) | (n < ENOUGH))):
+    tiny = short[is_short.any(axis=1)]
+    judged = objects.is_box & ~np.isnan(shorter)
+    n, share = shares(tiny, np.where(judged, objects.classes, objects.classes.max(initial=0) + 1))
+    for position in tiny[(share <= USUAL) | (n < ENOUGH)]:
         width, height = sides[position]
         message = f"is tiny: {width:g} x {height:g} px, the bar is {params.box_min_px:g}"
         score = float(shorter[position] / params.box_min_px)

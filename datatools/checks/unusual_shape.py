@@ -21,7 +21,7 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.drawing import mark_box
 from datatools.checks.geometry import unpack
-from datatools.checks.pairs import ENOUGH, Floats, Ints, area_of
+from datatools.checks.pairs import ENOUGH, Floats, Ints
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
@@ -35,7 +35,7 @@ def find_unusual_shapes(annotations: pd.DataFrame, images: pd.DataFrame, params:
     if params.box_shape_limit == 0:
         return
     objects = unpack(annotations)
-    areas = area_of(objects.boxes)
+    areas = objects.areas
     room = np.minimum(objects.boxes[:, :2], objects.sizes(images) - objects.boxes[:, 2:]).min(axis=1)
     among = np.flatnonzero(objects.is_box & (areas > 0) & (room > EDGE_PX))
     classes, boxes = objects.classes[among], objects.boxes[among]

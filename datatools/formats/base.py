@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from datatools.tree import Tree
 
 Row = dict[str, Any]
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+FEW, PLAIN = 8, frozenset({str, int, bool})  # attributes of which texts are kept
 LARGE = 1e15  # pixels; JSON also writes integers that no float holds
 
 
@@ -115,7 +117,18 @@ class Format:
 
 def dump_attributes(attributes: Mapping[str, Any]) -> str:
     """JSON text for an `attributes` column: keys sorted, no spaces."""
-    return _ENCODE(attributes) if attributes else "{}"
+    if not attributes:
+        return "{}"
+    kinds = tuple(map(type, attributes.values()))
+    if len(kinds) <= FEW and PLAIN.issuperset(kinds):
+        return _dump_plain(tuple(attributes), tuple(attributes.values()), kinds)
+    return _ENCODE(attributes)
+
+
+@functools.lru_cache(maxsize=4096)  # most objects say the same
+def _dump_plain(names: tuple[str, ...], values: tuple[Any, ...], kinds: tuple[type, ...]) -> str:
+    """`kinds` tells 1 from True, which are equal."""
+    return _ENCODE(dict(zip(names, values, strict=True)))
 
 
 def load_attributes(text: Any) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def to_coco(content: Content) -> tuple[dict[str, Row], tuple[Loss, ...]]:
 
 def _looks_like_coco(tree: Tree, path: str) -> bool:
     try:
-        data = tree.read(path)
+        data = tree.peek(path)
     except UnreadableFileError:
         return False
     is_object = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")

@@ -149,7 +149,7 @@ def to_cvat(content: Content) -> tuple[Element, list[Loss]]:
 
 def _is_cvat(tree: Tree, path: str) -> bool:
     try:
-        data = tree.read(path)
+        data = tree.peek(path)
     except UnreadableFileError:
         return False
     return b"<annotations" in data[:4096] and any(mark in data for mark in (b"<image ", b"<track ", b"<meta"))

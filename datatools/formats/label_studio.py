@@ -138,7 +138,7 @@ def to_label_studio(content: Content) -> tuple[list[Row], list[Loss]]:
 
 def _is_label_studio(tree: Tree, path: str) -> bool:
     try:
-        data = tree.read(path)
+        data = tree.peek(path)
     except UnreadableFileError:
         return False
     if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"[":

@@ -153,7 +153,7 @@ def to_labelme(content: Content) -> tuple[dict[str, Row], list[Loss]]:
 
 def _is_labelme(tree: Tree, path: str) -> bool:
     try:
-        data = tree.read(path)
+        data = tree.peek(path)
     except UnreadableFileError:
         return False
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]

@@ -67,6 +67,7 @@ def _group(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
     return groups
 
 
+@functools.lru_cache(maxsize=1 << 16)  # each format asks again
 def is_image(path: str) -> bool:
     """Whether the suffix is one of an image format that is read."""
     return posixpath.splitext(path)[1].lower() in SUFFIXES

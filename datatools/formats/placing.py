@@ -29,7 +29,8 @@ def safe_path(path: str, avoid: Iterable[str] = ()) -> str:
 
 def without_suffix(path: str) -> str:
     """`a/b.c.png` -> `a/b.c`."""
-    return path[: len(path) - len(PurePosixPath(path).suffix)]
+    dot = path.rfind(".")  # as pathlib has it: .png and a. have no suffix
+    return path[:dot] if path.rfind("/") + 1 < dot < len(path) - 1 else path
 
 
 def place(paths: Sequence[str], target: Callable[[str], str], key: Callable[[str], str]) -> dict[str, str]:

@@ -88,7 +88,7 @@ def _is_xml(tree: Tree, path: str) -> bool:
     if not path.lower().endswith(".xml"):
         return False
     try:
-        data = tree.read(path)
+        data = tree.peek(path)
     except UnreadableFileError:
         return False
     if not ROOT.search(data) or b"<annotations" in data or b"<sourceImage" in data or b"<deleted>" in data:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from datatools.formats import voc_masks
@@ -47,10 +47,11 @@ def subset_of(sets: Iterable[str]) -> str | None:
     return min(ranks)[2] if ranks else None
 
 
+@functools.lru_cache(maxsize=1 << 14)  # a file is asked about more than once
 def place_of(source: str) -> tuple[str, str]:
     """Root of a data set, and name below it without suffix, of an XML file or PNG."""
     parts = source.split("/")
-    stem = parts[-1][: len(parts[-1]) - len(PurePosixPath(parts[-1]).suffix)]
+    stem = without_suffix(parts[-1])
     folders = [*CLASS_FOLDERS, *OBJECT_FOLDERS] if mask_folder(source) else ["Annotations"]
     at = next((n for n, part in enumerate(parts[:-1]) if part in folders), None)
     if at is None:

@@ -6,7 +6,6 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -16,6 +15,7 @@ from datatools.formats import voc_masks, voc_xml
 from datatools.formats.base import Content, dump_attributes
 from datatools.formats.documents import BrokenFileError, parse_xml
 from datatools.formats.locate import ImageIndex, clean_path
+from datatools.formats.placing import without_suffix
 from datatools.formats.rows import BrokenRowError, NoImageError, apply_patch, broken_file, broken_row
 from datatools.formats.voc_layout import (
     IMAGE_FOLDERS,
@@ -99,9 +99,10 @@ class Reader:
             self.by_name[root, name] = path
 
     def _look_for_base(self, document: Element, patch: Row | BrokenRowError) -> None:
-        self.names |= {(name or "").strip() for name in map(_name_of, document.iterfind("object"))}
+        objects = document.findall("object")
+        self.names |= {(name or "").strip() for name in map(_name_of, objects)}
         if self.seen_base:
-            self.seen_base = voc_xml.find_base(document.iterfind("object/bndbox"))
+            self.seen_base = voc_xml.find_base(box for item in objects for box in item.findall("bndbox"))
         declared = patch.get("base") if isinstance(patch, dict) else None
         if declared in (0, 1) and type(declared) is int:
             self.bases.append(declared)
@@ -166,12 +167,12 @@ class Reader:
 
     def _image_path(self, source: str, root: str, name: str, document: Element) -> str:
         """The image of an XML file: by its stem, by the name it gives, else where it should be."""
-        stem = PurePosixPath(name).name
+        stem = posixpath.basename(name)
         named = clean_path((document.findtext("filename") or "").strip() or f"{stem}.jpg")
         base = posixpath.basename(named)
         places = [source[: -len(".xml")], *(posixpath.join(root, folder, name) for folder in IMAGE_FOLDERS)]
-        twins = [posixpath.join(posixpath.dirname(place), base) for place in places]
-        if PurePosixPath(base).stem == stem:  # tells a.jpg from a.png where both are there
+        twins = [f"{place.rpartition('/')[0]}/{base}".lstrip("/") for place in places]
+        if without_suffix(base) == stem:  # tells a.jpg from a.png where both are there
             places = [*(twin for twin in twins if twin in self.paths), *places]
         found = self._near(places) or self.index.find(named, near=source, folders=IMAGE_FOLDERS)
         for suffix in () if found else sorted(SUFFIXES):

@@ -69,17 +69,24 @@ def read_object(element: Element, path: str, number: int, base: int) -> Row:
 
     `base` is the number that the file gives the first pixel. Raises BrokenRowError.
     """
-    row: Row = {"annotation_id": f"voc/{path}#{number}", "path": path, "annotator": None, "mask": None}
     rings = [_read_ring(polygon) for polygon in element.findall("polygon")]
     corners = element.find("bndbox")
     if corners is None and not rings:
         raise BrokenBoxError("an object needs a bndbox")
-    box = [None] * 4 if corners is None else _read_box(corners, base)
-    row |= dict(zip(BOX, box, strict=True))
-    name = (element.findtext("name") or "").strip()
-    row |= {"label": name or None, "kind": "mask" if rings else "box"}
-    row["mask"] = dump_mask(rings) if rings else None
-    row["attributes"] = read_fields(element, OBJECT_COLUMNS)
+    x0, y0, x1, y1 = (None, None, None, None) if corners is None else _read_box(corners, base)
+    row: Row = {
+        "annotation_id": f"voc/{path}#{number}",
+        "path": path,
+        "annotator": None,
+        "mask": dump_mask(rings) if rings else None,
+        "x0_px": x0,
+        "y0_px": y0,
+        "x1_px": x1,
+        "y1_px": y1,
+        "label": (element.findtext("name") or "").strip() or None,
+        "kind": "mask" if rings else "box",
+        "attributes": read_fields(element, OBJECT_COLUMNS),
+    }
     patch = read_patch(element)
     return apply_patch(row, patch) if patch else row
 
@@ -151,14 +158,19 @@ def is_object(row: Row) -> bool:
 def read_fields(element: Element, known: Collection[str]) -> dict[str, Any]:
     """The children that are not `known` and the `<attributes>` list, by name."""
     fields: dict[str, Any] = {}
+    has_list = False
     for child in element:
         tag = child.tag
-        if tag not in known and tag != "attributes" and child.get(OURS) != "default":
+        if tag in known:
+            continue
+        if tag == "attributes":
+            has_list = True
+        elif child.get(OURS) != "default":
             if tag in fields:
                 _add(fields, tag, _read_value(child))
             else:
                 fields[tag] = _read_value(child)
-    if element.find("attributes") is None:
+    if not has_list:
         return fields
     named: dict[str, Any] = {}
     for attribute in element.findall("attributes/attribute"):
@@ -189,15 +201,15 @@ def write_fields(element: Element, fields: Mapping[str, Any], children: Sequence
 
 def find_base(boxes: Iterable[Element]) -> int:
     """0 where some xmin or ymin is from 0 to below 1, which no 1-based file has; else 1."""
-    for box in boxes:
-        for name in ("xmin", "ymin"):
-            try:
-                number = read_number(box.findtext(name))
-            except BrokenRowError:
-                continue
-            if 0 <= number < 1:
-                return 0
-    return 1
+    return 0 if any(_is_first(box.findtext("xmin")) or _is_first(box.findtext("ymin")) for box in boxes) else 1
+
+
+@functools.lru_cache(maxsize=8192)
+def _is_first(text: str | None) -> bool:
+    try:
+        return 0 <= read_number(text) < 1
+    except BrokenRowError:
+        return False
 
 
 def blank_row(path: str, number: int) -> Row:
@@ -248,13 +260,11 @@ def xml_text(text: str) -> str:
 
 
 def _read_box(corners: Element, base: int) -> list[Any]:
-    box = []
-    for name, shift in zip(CORNERS, (base, base, 0, 0)):
-        text = corners.findtext(name)
-        if text is None:
-            raise BrokenBoxError(f"its bndbox has no {name}")
-        box.append(_read_corner(text, shift))
-    return box
+    texts = {child.tag: child.text or "" for child in reversed(corners)}  # of two, the first
+    try:
+        return [_read_corner(texts[name], shift) for name, shift in zip(CORNERS, (base, base, 0, 0))]
+    except KeyError as error:
+        raise BrokenBoxError(f"its bndbox has no {error.args[0]}") from error
 
 
 @functools.lru_cache(maxsize=8192)
@@ -302,7 +312,7 @@ def _add(fields: dict[str, Any], name: str, value: Any) -> None:
 def _read_value(element: Element) -> Any:
     """A leaf as its text, a whole number for a flag; an element with children or XML attributes as a dict."""
     text = (element.text or "").strip()
-    if not len(element) and not element.attrib:
+    if not len(element) and not element.keys():  # `attrib` would make a dict
         return int(text) if element.tag in FLAGS and WHOLE.fullmatch(text) else text
     value: dict[str, Any] = {f"@{name}": content for name, content in element.attrib.items()}
     for child in element:

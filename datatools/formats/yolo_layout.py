@@ -61,14 +61,21 @@ def find_yolo(tree: Tree) -> list[str]:
 def match_labels(images: Iterable[str], labels: Collection[str]) -> dict[str, str]:
     """Image path -> its label file."""
     exact, loose = set(labels), {_fold_folders(path): path for path in sorted(labels, reverse=True)}
+    stems = {_stem(path) for path in labels}
     found: dict[str, str] = {}
     for path in images:
+        if _stem(path) not in stems:
+            continue
         for candidate in label_paths(path):
             label = candidate if candidate in exact else loose.get(_fold_folders(candidate))
             if label is not None:
                 found[path] = label
                 break
     return found
+
+
+def _stem(path: str) -> str:
+    return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def _fold_folders(path: str) -> tuple[str, str]:
@@ -118,7 +125,7 @@ def _looks_numeric(tree: Tree, paths: Sequence[str]) -> bool | None:
 
 def _try_read(tree: Tree, path: str) -> bytes:
     try:
-        return tree.read(path)
+        return tree.peek(path)
     except UnreadableFileError:
         return b""
 

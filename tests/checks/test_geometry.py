@@ -261,3 +261,16 @@ def test_an_empty_table():
     ):
         assert len(values) == 0
     assert isinstance(objects.table, pd.DataFrame)
+
+
+def test_a_shared_table_is_not_compared(monkeypatch):
+    rows = masks(SQUARE)
+    with geometry.sharing(rows):
+        monkeypatch.setattr(geometry, "place", None)  # what comparing calls
+        assert unpack(rows) is unpack(rows)
+        images = pd.DataFrame({"path": rows["path"].unique(), "width_px": 30, "height_px": 40})
+        assert unpack(rows).sizes(images) is unpack(rows).sizes(images)
+    with pytest.raises(TypeError):
+        unpack(rows)
+    with geometry.sharing(None):
+        assert geometry._SHARED == []
