@@ -11,26 +11,40 @@ import pandas as pd
 from datatools.dataset import Dataset, label_id, load_dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import find_reverted, refold
+from datatools.fixes.history import find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
+from datatools.fixes.targets import Target, find_disputes
 from datatools.project import Project
 from datatools.schema import FIX_STATUS
 from datatools.store import load_table
 
 
 def decide(
-    project: Project, image: str, *, label: str | None, confirm: bool, exclude: bool, why: str, who: str
+    project: Project,
+    image: str,
+    *,
+    label: str | None = None,
+    confirm: bool = False,
+    exclude: bool = False,
+    include: bool = False,
+    why: str,
+    who: str,
 ) -> list[FixRecord]:
     """Record one decision on an image of `project` and return its records, on the disk when this returns.
 
     Decisions made since the last `dvc repro` are taken into account. Raises DatatoolsError for an unknown image or
     class, without exactly one decision, or without a reason.
     """
-    if (label is not None) + confirm + exclude != 1:
-        raise DatatoolsError("fix: expected one of --label L, --confirm, --exclude. Got none or several: pass one.")
+    if (label is not None) + confirm + exclude + include != 1:
+        raise DatatoolsError(
+            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one."
+        )
     if not why.strip():
         raise DatatoolsError("fix: expected a reason. Got an empty --why: say it in a few words.")
     seen = load_dataset(project.dataset)
     dataset = load_current(project, seen)
+    if include:
+        return _include(project, image, why=why, who=who, base=seen.version)
     path, when = find_image(dataset, image), now()
     if label is not None:
         records = relabel_image(dataset, path, label, who=who, when=when, why=why)
@@ -43,19 +57,85 @@ def decide(
     return records
 
 
-def revert(project: Project, record_id: str, *, why: str, who: str) -> FixRecord:
-    """Record that an earlier record no longer holds; raises DatatoolsError when the id names none, or several."""
-    records, _ = load_records(project.fixes)
-    found = [record.id for record in records if record_id and record.id.startswith(record_id)]
+def _include(project: Project, image: str, *, why: str, who: str, base: str) -> list[FixRecord]:
+    """An excluded image is in no table: only its record knows its path."""
+    paths = sorted({str(item.record.path) for item in load_decided(project)[0] if item.record.op == "exclude"})
+    found = [path for path in paths if path == image or path.endswith("/" + image)]
     if len(found) != 1:
         raise DatatoolsError(
-            f"id: expected the id of one record (see `datatools fixes log`). Got {record_id!r}, which {len(found)} have."
+            f"image: expected one that was excluded: {', '.join(paths[:3]) or 'there is none'}. Got {image!r}."
         )
-    if found[0] in find_reverted(records):
-        raise DatatoolsError(f"id: expected a record in force. Got {found[0]}, which is reverted already.")
-    record = FixRecord("revert", who, now(), why, reverts=found[0])
+    record = FixRecord("include", who, now(), why, path=found[0], base=base)
+    append_records(sitting_path(project.fixes, who, record.when), [record])
+    return [record]
+
+
+def revert(project: Project, record_id: str, *, why: str, who: str) -> FixRecord:
+    """Record that an earlier record no longer holds; raises DatatoolsError when the id names none, or several."""
+    found = find_record(load_decided(project)[0], record_id)
+    if found.status == "reverted":
+        raise DatatoolsError(f"id: expected a record in force. Got {found.record.id}, which is reverted already.")
+    record = FixRecord("revert", who, now(), why, reverts=found.record.id)
     append_records(sitting_path(project.fixes, who, record.when), [record])
     return record
+
+
+def settle(
+    project: Project, image: str, *, label: str | None = None, exclude: bool = False, why: str, who: str
+) -> list[FixRecord]:
+    """End every dispute about an image: about its label and the objects that share it (`label`), or whether it stays.
+
+    The records name those that they overrule. Raises DatatoolsError for an unknown image or class, where nobody disagrees
+    about that, or without a reason.
+    """
+    if not why.strip():
+        raise DatatoolsError("settle: expected a reason. Got an empty --why: say it in a few words.")
+    seen = load_dataset(project.dataset)
+    dataset = load_current(project, seen)
+    if label is not None and label not in dataset.classes:
+        raise DatatoolsError(f"label must be one of {', '.join(dataset.classes)}. Got {label!r} instead.")
+    path, when = _find_disputed(project, image), now()
+    labels = dict(
+        zip(dataset.annotations["annotation_id"].tolist(), dataset.annotations["label"].tolist(), strict=True)
+    )
+    signed: dict[str, Any] = {"who": who, "when": when, "why": why, "path": path, "base": seen.version}
+    records = []
+    for target, disputed in disputes_of(project).items():
+        change = _end(target, label, exclude, labels.get(target.name)) if disputed[0].path == path else {}
+        if change:
+            records.append(FixRecord(**signed, **change, settles=tuple(record.id for record in disputed)))
+    if not records:
+        raise DatatoolsError(
+            f"{path}: expected a dispute about that. Got one about something else: see `datatools fixes blame`."
+        )
+    append_records(sitting_path(project.fixes, who, when), records)
+    return records
+
+
+def _end(target: Target, label: str | None, exclude: bool, before: Any) -> dict[str, Any]:
+    """The operation that ends a dispute about `target`, with what it is about; empty where it was not asked for."""
+    if target.kind == "image" and label is None:
+        return {"op": "exclude" if exclude else "include"}
+    if target.kind != "label" or label is None:
+        return {}
+    about = {"annotation_id": target.name, "before": None if pd.isna(before) else before}
+    return {"op": "confirm", **about} if before == label else {"op": "relabel", "after": label, **about}
+
+
+def disputes_of(project: Project) -> dict[Target, list[FixRecord]]:
+    """What people say differently in the records of a project, by target."""
+    records, _ = load_records(project.fixes)
+    reverted = find_reverted(records)
+    return find_disputes([record for record in records if record.id not in reverted])
+
+
+def _find_disputed(project: Project, image: str) -> str:
+    paths = sorted({str(records[0].path) for records in disputes_of(project).values()})
+    found = [path for path in paths if path == image or path.endswith("/" + image)]
+    if len(found) != 1:
+        listed = f" There are disputes about {', '.join(paths[:3])}." if paths else " There is no dispute."
+        raise DatatoolsError(f"image: expected one that people disagree about. Got {image!r}.{listed}")
+    return found[0]
 
 
 def load_current(project: Project, dataset: Dataset) -> Dataset:

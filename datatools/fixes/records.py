@@ -15,14 +15,18 @@ from typing import Any
 from datatools.errors import DatatoolsError
 from datatools.store import append_line
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, 2)  # read; 2 added include, add, set_metadata, `column` and `settles`
 NEEDS = {
     "relabel": ("annotation_id", "after"),
     "confirm": ("annotation_id",),
     "move_box": ("annotation_id", "after"),
     "edit_mask": ("annotation_id", "after"),
+    "add": ("annotation_id", "path", "after"),
     "delete": ("annotation_id",),
     "exclude": ("path",),
+    "include": ("path",),
+    "set_metadata": ("path", "column"),
     "revert": ("reverts",),
 }
 OPS = tuple(NEEDS)
@@ -33,9 +37,11 @@ class FixRecord:
     """Who decided what, when and why.
 
     `op` is relabel, move_box or edit_mask (an annotation's label, box or mask changes from `before` to `after`), confirm
-    (its label stays `before`), delete (the annotation leaves the data set; `before` is its label), exclude (the image
-    leaves the data set) or revert (the record named in `reverts` no longer holds). Boxes and masks are written as in
-    datatools/fixes/values.py. `base` is the data version that the person saw; `evidence` is what the queue said of it.
+    (its label stays `before`), add (an annotation that was missing), delete (the annotation leaves the data set; `before`
+    is its label), exclude (the image leaves the data set), include (it stays, or comes back), set_metadata (the column
+    `column` of metadata.csv changes for the image) or revert (the record named in `reverts` no longer holds). Boxes, masks
+    and added annotations are written as in datatools/fixes/values.py. `settles` are the ids of the records that this one
+    overrules, where people disagreed. `base` is the data version that the person saw; `evidence` is what the queue said of it.
     """
 
     op: str
@@ -46,7 +52,9 @@ class FixRecord:
     annotation_id: str | None = None
     before: str | None = None
     after: str | None = None
+    column: str | None = None
     reverts: str | None = None
+    settles: tuple[str, ...] = ()
     base: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -69,7 +77,7 @@ def now() -> str:
 
 def to_line(record: FixRecord) -> str:
     """The record as one line of JSON with sorted keys; empty fields are left out."""
-    values = {key: value for key, value in dataclasses.asdict(record).items() if value not in (None, {})}
+    values = {key: value for key, value in dataclasses.asdict(record).items() if value not in (None, {}, ())}
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
@@ -79,8 +87,8 @@ def from_line(line: str) -> FixRecord:
     json.dumps(values, ensure_ascii=False).encode()  # half a character (a lone surrogate) is a ValueError here
     if not isinstance(values, dict):
         raise ValueError("not a JSON object")
-    if values.get("schema") != SCHEMA:
-        raise ValueError(f"schema {values.get('schema')!r} is not {SCHEMA}")
+    if values.get("schema") not in SCHEMAS or type(values["schema"]) is not int:
+        raise ValueError(f"schema {values.get('schema')!r} is not one of {', '.join(map(str, SCHEMAS))}")
     if values.get("op") not in OPS:
         raise ValueError(f"op {values.get('op')!r} is not one of {', '.join(OPS)}")
     names = {item.name for item in dataclasses.fields(FixRecord)}
@@ -91,9 +99,11 @@ def from_line(line: str) -> FixRecord:
     if lacking:
         raise ValueError(f"{values['op']} needs the field {lacking[0]!r}")
     for name, value in values.items():
-        if name != "schema" and not isinstance(value, dict if name == "evidence" else str):
+        if name == "settles" and not (isinstance(value, list) and all(isinstance(old, str) for old in value)):
+            raise ValueError("settles must be a list of strings")
+        if name not in ("schema", "settles") and not isinstance(value, dict if name == "evidence" else str):
             raise ValueError(f"{name} must be {'an object' if name == 'evidence' else 'a string'}")
-    return FixRecord(**values)
+    return FixRecord(**{**values, "settles": tuple(values.get("settles", ()))})
 
 
 def load_records(folder: Path) -> tuple[list[FixRecord], list[BrokenLine]]:

@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datatools.dataset import label_id
-from datatools.fixes.apply import apply_fixes, find_reverted, refold
+from datatools.fixes.apply import STATUSES, apply_fixes, find_reverted, refold
 from datatools.fixes.records import BrokenLine, FixRecord
+from datatools.fixes.targets import find_disputes, find_settled
 from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS
 from datatools.store import save_table
 from tests.builders import make_record
 
 PATHS = ("a.png", "b.png")
 LABELS = ("cat", "dog", "cow")
+NEW_BOX = '{"kind": "box", "label": "cat", "box": [1, 2, 3, 4]}'
 
 
 def make_annotations() -> pd.DataFrame:
@@ -43,15 +46,19 @@ def status_of(status: pd.DataFrame) -> dict[str, tuple[str, str]]:
 def histories(draw: st.DrawFn) -> list[FixRecord]:
     records: list[FixRecord] = []
     for number in range(draw(st.integers(0, 7))):
-        op = draw(st.sampled_from(["relabel", "relabel", "confirm", "exclude", "revert"]))
+        op = draw(st.sampled_from(["relabel", "relabel", "confirm", "exclude", "include", "add", "revert"]))
         fields: dict[str, Any] = {"path": draw(st.sampled_from([*PATHS, "gone.png"]))}
         if op == "revert":
             fields = {"reverts": draw(st.sampled_from([*(record.id for record in records), "nowhere"]))}
-        elif op != "exclude":
+        elif op == "add":
+            fields |= {"annotation_id": draw(st.sampled_from(["fix/1", "fix/2", "coco/1"])), "after": NEW_BOX}
+        elif op not in ("exclude", "include"):
             fields["before"] = draw(st.sampled_from(LABELS))
         if op == "relabel":
             fields["after"] = draw(st.sampled_from(LABELS))
-        records.append(make_record(op, draw(st.integers(0, 3)), id=f"r{number}", **fields))
+        who = draw(st.sampled_from(["ann", "ann", "bob"]))
+        settles = tuple(draw(st.lists(st.sampled_from([f"r{old}" for old in range(number + 1)]), max_size=2)))
+        records.append(make_record(op, draw(st.integers(0, 3)), id=f"r{number}", who=who, settles=settles, **fields))
     return records
 
 
@@ -113,15 +120,122 @@ def test_a_record_that_no_longer_fits_is_a_conflict_and_changes_nothing(record: 
     pd.testing.assert_frame_equal(applied.annotations, make_annotations())
 
 
-def test_of_two_reviewers_who_disagree_the_first_holds_and_the_second_is_a_conflict():
-    first = make_record("relabel", 1, who="ann", before="cat", after="dog", id="r1")
-    second = make_record("relabel", 2, who="bob", before="cat", after="cow", id="r2")
-    applied = apply_fixes(make_annotations(), [second, first])
+ANN = make_record("relabel", 1, who="ann", before="cat", after="dog", id="r1")
+BOB = make_record("relabel", 2, who="bob", before="cat", after="cow", id="r2")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (BOB, "ann: dog; bob: cow"),
+        (dataclasses.replace(BOB, before="dog"), "ann: dog; bob: cow"),  # though bob saw what ann had said
+        (dataclasses.replace(BOB, op="confirm", after=None), "ann: dog; bob: cat"),
+        (dataclasses.replace(BOB, op="delete", after=None), "ann: dog; bob: deleted"),
+    ],
+)
+def test_what_two_people_say_differently_is_disputed_and_changes_nothing(other: FixRecord, said: str):
+    applied = apply_fixes(make_annotations(), [other, ANN])
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+    assert status_of(applied.status) == {"r1": ("disputed", said), "r2": ("disputed", said)}
+    assert applied.deleted == {}
+
+
+def test_two_people_who_say_the_same_do_not_dispute():
+    same = dataclasses.replace(BOB, after="dog")
+    applied = apply_fixes(make_annotations(), [ANN, same])
+    assert labels_of(applied.annotations)[label_id("a.png")] == "dog"
+    assert status_of(applied.status) == {"r1": ("applied", ""), "r2": ("applied", "")}
+
+
+def test_the_last_word_of_a_person_counts():
+    later = make_record("relabel", 3, who=" Bob", before="cow", after="dog", id="r3")
+    assert set(apply_fixes(make_annotations(), [ANN, BOB, later]).status["status"]) != {"disputed"}
+    assert find_disputes([ANN, BOB, later]) == {}
+
+
+def test_a_dispute_is_settled_by_a_third_record_until_that_is_reverted():
+    settle = make_record("relabel", 3, who="eve", before="cat", after="dog", settles=("r1", "r2"), id="r3")
+    applied = apply_fixes(make_annotations(), [settle, BOB, ANN])
     assert labels_of(applied.annotations)[label_id("a.png")] == "dog"
     assert status_of(applied.status) == {
-        "r1": ("applied", ""),
-        "r2": ("conflict", "label is 'dog', the record was made on 'cat'"),
+        "r1": ("settled", "overruled by r3"),
+        "r2": ("settled", "overruled by r3"),
+        "r3": ("applied", ""),
     }
+    undone = apply_fixes(make_annotations(), [settle, BOB, ANN, make_record("revert", 4, reverts="r3", id="r4")])
+    assert [status_of(undone.status)[name][0] for name in ("r1", "r2", "r3")] == ["disputed", "disputed", "reverted"]
+
+
+def test_only_an_earlier_record_about_the_same_is_settled():
+    early = make_record("confirm", 0, who="eve", before="cat", settles=("r1", "r2", "r0"), id="r0")
+    elsewhere = make_record("confirm", 3, path="b.png", who="eve", before="dog", settles=("r1", "r2"), id="r9")
+    assert find_settled([early, ANN, BOB, elsewhere]) == {}
+
+
+def test_a_new_word_after_the_settlement_is_a_new_dispute():
+    settle = make_record("confirm", 3, who="eve", before="cat", settles=("r1", "r2"), id="r3")
+    again = make_record("relabel", 4, who="bob", before="cat", after="cow", id="r4")
+    applied = apply_fixes(make_annotations(), [settle, BOB, ANN, again])
+    assert [status_of(applied.status)[name][0] for name in ("r1", "r2", "r3", "r4")] == [
+        "settled", "settled", "disputed", "disputed",
+    ]  # fmt: skip
+
+
+def test_an_image_is_included_again_and_two_who_differ_dispute():
+    gone, back = make_record("exclude", 1, id="r1"), make_record("include", 2, id="r2")
+    assert apply_fixes(make_annotations(), [gone, back]).excluded == {}
+    differ = apply_fixes(make_annotations(), [gone, dataclasses.replace(back, who="bob")])
+    assert (differ.excluded, set(differ.status["message"])) == ({}, {"ann: excluded; bob: included"})
+    assert apply_fixes(make_annotations(), [dataclasses.replace(back, path="no.png")]).status["status"].tolist() == [
+        "conflict"
+    ]
+
+
+def add(after: str, annotation_id: str = "fix/new", **fields: Any) -> FixRecord:
+    return make_record("add", 1, annotation_id=annotation_id, after=after, id="r1", **fields)
+
+
+def test_a_missing_box_is_added_changed_and_taken_back():
+    relabel = make_record("relabel", 2, annotation_id="fix/new", before="cat", after="dog", id="r2")
+    applied = apply_fixes(make_annotations(), [add(NEW_BOX), relabel])
+    row = applied.annotations.set_index("annotation_id").loc["fix/new"]
+    assert (row["label"], row["kind"], row[BOX].tolist(), row["source"]) == ("dog", "box", [1, 2, 3, 4], "fix/r2")
+    assert len(applied.annotations) == len(make_annotations()) + 1
+    twice = refold(applied.annotations, applied.status, [add(NEW_BOX), relabel])
+    pd.testing.assert_frame_equal(twice, applied.annotations)
+    undone = apply_fixes(make_annotations(), [add(NEW_BOX), make_record("revert", 3, reverts="r1", id="r3")])
+    pd.testing.assert_frame_equal(undone.annotations, make_annotations())
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (add(NEW_BOX, "coco/1"), "annotation coco/1 is there already"),
+        (add(NEW_BOX, path="no.png"), "image no.png is not in the data set"),
+        (add("[]"), "an added annotation is an object"),
+        (add('{"kind": "mask", "label": "cat", "box": [1, 2, 3, 4]}'), "is a box with a box or a mask with a mask"),
+        (add('{"kind": "box", "label": "cat", "box": [1, 2]}'), "is no box"),
+        (add('{"kind": "box", "label": "cat", "box": [1, 2, 3, NaN]}'), "is no box"),
+        (add('{"kind": "mask", "label": "cat", "mask": "[[1]]"}'), "a mask must be"),
+        (add("{"), "Expecting property name"),
+    ],
+)
+def test_what_cannot_be_added_is_a_conflict(record: FixRecord, message: str):
+    applied = apply_fixes(make_annotations(), [record])
+    assert message in status_of(applied.status)["r1"][1]
+    pd.testing.assert_frame_equal(applied.annotations, make_annotations())
+
+
+def test_metadata_is_set_where_it_is_what_the_person_saw():
+    known = {"a.png": {"writer": "w1"}}
+    first = make_record("set_metadata", 1, column="writer", before="w1", after="w2", id="r1")
+    second = make_record("set_metadata", 2, column="writer", before="w2", after=None, id="r2")
+    stale = make_record("set_metadata", 3, column="writer", before="w1", after="w3", id="r3")
+    new = make_record("set_metadata", 4, column="room", after="lab", id="r4")
+    applied = apply_fixes(make_annotations(), [first, second, stale, new], metadata=known)
+    assert applied.metadata == {"a.png": {"writer": None, "room": "lab"}}
+    assert status_of(applied.status)["r3"] == ("conflict", "writer is None, the record was made on 'w1'")
+    assert known == {"a.png": {"writer": "w1"}}
 
 
 def test_records_build_on_one_another():
@@ -242,6 +356,7 @@ def test_a_broken_line_is_a_conflict_with_its_place():
     assert status_of(applied.status) == {"x.jsonl:3": ("conflict", "not a record: Expecting value")}
 
 
+@settings(max_examples=500)
 @given(st.data())
 def test_the_order_in_which_records_were_read_does_not_matter(data: st.DataObject):
     history = data.draw(histories())
@@ -255,14 +370,19 @@ def test_the_order_in_which_records_were_read_does_not_matter(data: st.DataObjec
 def test_every_record_has_one_outcome_and_only_labels_and_sources_change(history: list[FixRecord]):
     applied = apply_fixes(make_annotations(), history)
     assert sorted(applied.status["id"]) == sorted(record.id for record in history)
-    assert set(applied.status["status"]) <= {"applied", "reverted", "conflict"}
-    assert ((applied.status["message"] != "") == (applied.status["status"] == "conflict")).all()
+    assert set(applied.status["status"]) <= set(STATUSES)
+    said = applied.status["status"].isin(["conflict", "disputed", "settled"])
+    assert ((applied.status["message"] != "") == said).all()
+    rows = applied.annotations
+    old = rows[rows["annotation_id"].isin(make_annotations()["annotation_id"])].reset_index(drop=True)
     changing = ["label", "source"]
-    pd.testing.assert_frame_equal(applied.annotations.drop(columns=changing), make_annotations().drop(columns=changing))
-    changed = applied.annotations["source"] != make_annotations()["source"]
-    assert applied.annotations.loc[changed, "source"].str.startswith("fix/").all()
+    pd.testing.assert_frame_equal(old.drop(columns=changing), make_annotations().drop(columns=changing))
+    assert rows.loc[~rows["annotation_id"].isin(old["annotation_id"]), "source"].str.startswith("fix/").all()
+    changed = old["source"] != make_annotations()["source"]
+    assert old.loc[changed, "source"].str.startswith("fix/").all()
 
 
+@settings(max_examples=500)
 @given(histories())
 def test_apply_then_revert_all_gives_identical_bytes(
     tmp_path_factory: pytest.TempPathFactory, history: list[FixRecord]

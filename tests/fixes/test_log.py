@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Project:
 def test_the_log_has_a_line_a_record_oldest_first_then_the_broken_ones(project: Project):
     when = "2026-07-01T12:00:0"
     assert list(list_records(project)) == [
-        f"r1  conflict  {when}1Z  ann  label/a.png  cat -> dog  looked",
+        f"r1  reverted  {when}1Z  ann  label/a.png  cat -> dog  looked",
         f"r2  pending   {when}2Z  ann  a.png  exclude  looked",
         f"r3  pending   {when}3Z  ann    revert r1  looked",
         "x.jsonl:4: not a record: Expecting value: line 1 column 1 (char 0)",

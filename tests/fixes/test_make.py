@@ -129,11 +129,15 @@ def test_applied_and_reverted_leaves_the_same_bytes(project: Project):
 @pytest.mark.parametrize(
     ("image", "decision", "message"),
     [
-        ("a.png", {}, "fix: expected one of --label L, --confirm, --exclude. Got none or several: pass one."),
+        (
+            "a.png",
+            {},
+            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one.",
+        ),
         (
             "a.png",
             {"label": "dog", "confirm": True},
-            "fix: expected one of --label L, --confirm, --exclude. Got none or several: pass one.",
+            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one.",
         ),
         (
             "a.png",

@@ -32,9 +32,12 @@ EVIDENCE = st.dictionaries(TEXT, TEXT | st.integers() | st.floats(allow_nan=Fals
 @st.composite
 def fix_records(draw: st.DrawFn) -> FixRecord:
     op = draw(st.sampled_from(OPS))
-    optional = ("path", "annotation_id", "before", "after", "reverts", "base")
+    optional = ("path", "annotation_id", "before", "after", "column", "reverts", "base")
     fields = {name: draw(TEXT if name in NEEDS[op] else st.none() | TEXT) for name in optional}
-    return FixRecord(op, draw(TEXT), draw(TEXT), draw(TEXT), **fields, evidence=draw(EVIDENCE), id=draw(TEXT))
+    settles = tuple(draw(st.lists(TEXT, max_size=2)))
+    return FixRecord(
+        op, draw(TEXT), draw(TEXT), draw(TEXT), **fields, settles=settles, evidence=draw(EVIDENCE), id=draw(TEXT)
+    )
 
 
 @given(fix_records())
@@ -48,7 +51,7 @@ def test_a_record_comes_back_from_its_line(record: FixRecord):
 def test_a_line_has_sorted_keys_and_no_empty_fields():
     record = make_record("exclude", why="blank é", id="ab")
     assert to_line(record) == (
-        '{"id": "ab", "op": "exclude", "path": "a.png", "schema": 1, "when": "2026-07-01T12:00:00.000000Z", '
+        '{"id": "ab", "op": "exclude", "path": "a.png", "schema": 2, "when": "2026-07-01T12:00:00.000000Z", '
         '"who": "ann", "why": "blank é"}'
     )
 
@@ -59,9 +62,15 @@ GOOD = json.loads(to_line(make_record("relabel", before="cat", after="dog")))
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 2}, "schema 2 is not 1"),
-        ({"schema": None}, "schema None is not 1"),
-        ({"op": "rotate"}, "op 'rotate' is not one of relabel, confirm, move_box, edit_mask, delete, exclude, revert"),
+        ({"schema": 3}, "schema 3 is not one of 1, 2"),
+        ({"schema": True}, "schema True is not one of 1, 2"),
+        ({"settles": "r1"}, "settles must be a list of strings"),
+        ({"settles": [1]}, "settles must be a list of strings"),
+        ({"schema": None}, "schema None is not one of 1, 2"),
+        (
+            {"op": "rotate"},
+            "op 'rotate' is not one of relabel, confirm, move_box, edit_mask, add, delete, exclude, include, set_metadata, revert",
+        ),
         ({"op": ["relabel"]}, "op ['relabel'] is not one of"),
         ({"oops": "x"}, "unknown field 'oops'"),
         ({"after": 5}, "after must be a string"),
@@ -83,7 +92,7 @@ def test_from_line_names_a_missing_field(name: str):
 
 @pytest.mark.parametrize(("op", "name"), [(op, name) for op, names in NEEDS.items() for name in names])
 def test_from_line_asks_for_what_the_decision_is_about(op: str, name: str):
-    full = {**GOOD, "op": op, "annotation_id": "x", "after": "x", "path": "x", "reverts": "x"}
+    full = {**GOOD, "op": op, "annotation_id": "x", "after": "x", "path": "x", "reverts": "x", "column": "x"}
     assert from_line(json.dumps(full)).op == op
     del full[name]
     with pytest.raises(ValueError, match=f"{op} needs the field '{name}'"):
@@ -144,7 +153,7 @@ def test_a_file_torn_anywhere_loses_at_most_its_last_record(tmp_path_factory: py
         (b"<<<<<<< HEAD", "Expecting value"),
         (b"\xff\xfe", "codec can't decode"),
         (b"[" * 100_000, "maximum recursion depth"),
-        (b"{}", "schema None is not 1"),
+        (b"{}", "schema None is not one of 1, 2"),
     ],
     ids=["merge", "bytes", "deep", "empty object"],
 )
@@ -199,3 +208,8 @@ def test_half_a_character_is_a_broken_line(tmp_path: Path):
     (tmp_path / "a.jsonl").write_text(record + "\n")
     records, broken = load_records(tmp_path)
     assert not records and "surrogates not allowed" in broken[0].message
+
+
+def test_records_of_the_first_schema_are_read():
+    line = to_line(make_record("confirm", id="ab")).replace('"schema": 2', '"schema": 1')
+    assert (from_line(line).id, from_line(line).schema) == ("ab", 1)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from datatools.dataset import Dataset, label_id
+from datatools.fixes.history import Decided
+from datatools.fixes.make import decide
+from datatools.fixes.stats import FixStats, compute_stats, count_decisions, measure_precision, write_stats
+from datatools.schema import ANNOTATIONS, IMAGES, SPLIT
+from tests.builders import make_record
+from tests.fixes.test_make import project, run_ingest  # noqa: F401  project is a fixture
+
+PATHS = [f"{number}.png" for number in range(6)]
+QUEUE = {"queue": "label"}
+
+
+def make_dataset() -> Dataset:
+    rows = [
+        {"annotation_id": f"{who}/{path}", "path": path, "label": label, "kind": "label", "annotator": who}
+        for who, label in (("anna", "cat"), ("ben", "dog"))
+        for path in PATHS[: 4 if who == "ben" else 6]
+    ]
+    return Dataset(IMAGES.empty(), ANNOTATIONS.conform(rows), ("cat", "dog"))
+
+
+def decided(op: str, number: int, status: str = "applied", **fields) -> Decided:
+    if op in ("relabel", "confirm"):
+        fields = {"annotation_id": label_id(PATHS[number]), "before": "cat", **fields}
+    return Decided(make_record(op, number, path=PATHS[number], id=f"r{number}{status}{op}", **fields), status)
+
+
+def make_stats() -> FixStats:
+    items = [
+        decided("relabel", 0, after="dog", evidence=QUEUE),
+        decided("relabel", 1, after="dog", evidence=QUEUE, who="bob"),
+        decided("confirm", 2, evidence=QUEUE),
+        decided("exclude", 3, evidence=QUEUE),
+        decided("confirm", 4, evidence={"queue": "duplicate"}),
+        decided("relabel", 5, status="reverted", after="dog", evidence=QUEUE),
+    ]
+    split = SPLIT.conform([{"path": path, "split": "test" if path < "2" else "train"} for path in PATHS])
+    return compute_stats(items, make_dataset(), split, {"rate": 0.1, "low": 0.05, "high": 0.2, "n": 60})
+
+
+def test_decisions_are_counted_by_person_status_change_and_side():
+    stats = make_stats()
+    assert stats.by_person["bob"] == {"relabel": 1}
+    assert stats.by_status == {"applied": 5, "reverted": 1}
+    assert stats.by_change == {("cat", "dog"): 2}
+    assert stats.by_side == {"test": {"relabel": 2}, "train": {"confirm": 2, "exclude": 1}}
+
+
+def test_annotators_are_held_against_what_was_decided():
+    assert make_stats().by_annotator == {"anna": (2, 4), "ben": (1, 3)}
+
+
+def test_precision_of_the_queue_with_wilsons_interval():
+    found = make_stats().precision
+    interval = binomtest(3, 4).proportion_ci(method="wilson")
+    assert (found.wrong, found.reviewed, found.share) == (3, 4, 0.75)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert measure_precision([]).share is None
+
+
+def test_errors_left_are_images():
+    assert make_stats().errors_left == pytest.approx({"rate": 6, "low": 3, "high": 12})
+
+
+def test_the_lines_say_it_all():
+    text = "\n".join(write_stats(make_stats()))
+    assert "3 of 4 were wrong labels, 75% (95 % interval 30% to 95%)" in text
+    assert "Estimated wrong labels left: 6 (3 to 12)" in text
+    assert "2  cat -> dog" in text and "ben: 1 of 3 changed" in text and "test        2 relabel" in text
+
+
+def test_stats_of_a_project_before_split_and_curate(project):  # noqa: F811
+    assert write_stats(count_decisions(project))[0] == "no records yet"
+    decide(project, "a.png", label="dog", why="looked", who="Ann")
+    stats = count_decisions(run_ingest(project))
+    assert stats.by_side == {"none": {"relabel": 1}}
+    assert stats.errors_left is None
+    assert pd.isna(stats.precision.share)
