@@ -149,6 +149,8 @@ def _to_frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _first_of_each_id(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    if len({row["annotation_id"] for row in rows}) == len(rows):
+        return rows, []
     kept: dict[str, Row] = {}
     repeated: list[Row] = []
     for row in rows:

@@ -6,7 +6,6 @@ aliases and tags, nesting beyond `MAX_DEPTH`.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -76,15 +75,20 @@ def has_nan(value: Any) -> bool:
 def parse_xml(data: bytes) -> Element:
     """Return the root element. Raises BrokenFileError for broken XML, any DTD or entity, and too deep a nesting."""
     try:
-        parser = XMLParser(target=_WithoutDtd())
+        parser = XMLParser() if _cannot_have_dtd(data) else XMLParser(target=_WithoutDtd())
         parser.feed(data)
         root: Element = parser.close()
-        _check_depth(root, iter)
+        _check_depth(root, _elements_in)
     except DefusedXmlException as error:
         raise BrokenFileError("not XML that can be trusted: it has a DTD (<!DOCTYPE) or an entity") from error
     except (ParseError, ValueError, LookupError, RecursionError) as error:
         raise BrokenFileError(f"not XML that can be trusted: {error}") from error
     return root
+
+
+def _cannot_have_dtd(data: bytes) -> bool:
+    """Whether `<!DOCTYPE` would stand in the bytes as it is: not in UTF-16, nor in an encoding that is declared."""
+    return b"<!DOCTYPE" not in data and b"\0" not in data and b"encoding" not in data[: data.find(b"?>") + 1]
 
 
 class _WithoutDtd(TreeBuilder):
@@ -145,10 +149,14 @@ def _check_depth(root: Any, children: Callable[[Any], Iterable[Any]]) -> None:
     """One level after the other: no recursion, so that no depth is too much for it."""
     level = [root]
     for _ in range(MAX_DEPTH):
-        level = list(itertools.chain.from_iterable(map(children, level)))
+        level = [child for item in level for child in children(item)]
         if not level:
             return
     raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _elements_in(element: Element) -> Iterable[Element]:
+    return element if len(element) else ()
 
 
 def _children_of_json(item: Any) -> Iterable[Any]:

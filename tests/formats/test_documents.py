@@ -148,6 +148,10 @@ def test_xml_keeps_markup_that_was_escaped():
         ("<!DOCTYPE a><a/>".encode("utf-16"), "it has a DTD (<!DOCTYPE) or an entity"),
         (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "it has a DTD (<!DOCTYPE) or an entity"),
         (b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "it has a DTD (<!DOCTYPE) or an entity"),
+        (
+            b'<?xml version="1.0"' + b" " * 999 + b'encoding="cp037"?>' + "<!DOCTYPE a><a/>".encode("cp037"),
+            "unknown encoding",
+        ),
         (LAUGHS.encode(), "it has a DTD (<!DOCTYPE) or an entity"),
         (QUADRATIC.encode(), "it has a DTD (<!DOCTYPE) or an entity"),
         (b"<a>" * 10_000 + b"</a>" * 10_000, "nested deeper than 100 levels"),
