@@ -4,7 +4,6 @@ const queue = JSON.parse(document.getElementById("queue").textContent);
 const pictures = JSON.parse(document.getElementById("pictures").textContent);
 const find = (id) => document.getElementById(id);
 const KEY = "datatools-review-" + queue.key;
-const MOST_KEYS = 9;
 let state = load();
 let at = 0;
 
@@ -121,7 +120,8 @@ function button(key, text, act, disabled) {
   const made = element("button");
   made.type = "button";
   made.disabled = Boolean(disabled);
-  made.append(element("kbd", key), text);
+  if (key) made.append(element("kbd", key));
+  made.append(text);
   made.addEventListener("click", act);
   return made;
 }
@@ -204,10 +204,18 @@ function matching() {
 
 function showChoices() {
   const names = matching().slice(0, 40);
-  find("choices").replaceChildren(...names.map((name, index) => button(index < 1 ? "↵" : "", name, () => decide("relabel", name))));
+  find("choices").replaceChildren(...names.map((name, index) => button(index < 1 ? "↵" : digitOf(name), name, () => decide("relabel", name))));
 }
 
 // ---- keys ----
+
+function digitOf(name) {
+  return [..."0123456789"].find((key) => classOfDigit(key) === name) || "";
+}
+
+function classOfDigit(key) { // where classes are called like digits, a digit is a name and no number
+  return queue.classes.some((name) => /^[0-9]$/.test(name)) ? queue.classes.find((name) => name === key) : queue.classes[Number(key) - 1];
+}
 
 find("label").addEventListener("input", showChoices);
 find("label").addEventListener("keydown", (event) => {
@@ -230,12 +238,13 @@ document.addEventListener("keydown", (event) => {
     k: () => row.label !== null && decide("confirm"), r: openLabels, x: () => decide("exclude"), e: () => decide("ask"),
     u: undo, s: save, ArrowRight: () => show(at + 1), ArrowDown: () => show(at + 1), ArrowLeft: () => show(at - 1), ArrowUp: () => show(at - 1),
   };
-  const digit = Number(event.key);
   if (acts[event.key]) { event.preventDefault(); acts[event.key](); }
-  else if (digit >= 1 && digit <= Math.min(MOST_KEYS, queue.classes.length) && row.label !== null) { event.preventDefault(); decide("relabel", queue.classes[digit - 1]); }
+  else if (/^[0-9]$/.test(event.key) && row.label !== null) {
+    const name = classOfDigit(event.key);
+    if (name !== undefined) { event.preventDefault(); decide("relabel", name); }
+  }
 });
 
 find("who").value = state.who;
-find("classes").replaceChildren(...queue.classes.map((name) => { const option = element("option"); option.value = name; return option; }));
 const first = queue.rows.findIndex((row) => !state.decisions[row.path]);
 if (queue.rows.length) show(first < 0 ? 0 : first); else tell("The queue is empty: nothing to decide.");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -166,6 +167,19 @@ def test_what_was_saved_and_then_undone_is_reverted(queued, page, tmp_path: Path
     done = import_records(queued, save(page, tmp_path))
     assert [record.op for record in done.records] == ["revert"]
     assert {item.record.op: item.status for item in load_decided(queued)[0]}["confirm"] == "reverted"
+
+
+@pytest.mark.parametrize(
+    ("classes", "key", "label"), [(("cat", "dog"), "2", "dog"), (("0", "1", "2", "cat"), "2", "2")]
+)
+def test_a_digit_is_the_class_of_that_name_or_number(queued, browser, tmp_path: Path, classes, key, label):
+    dataset = dataclasses.replace(load_dataset(queued.dataset), classes=classes)
+    (tmp_path / "digits.html").write_text(build_queue_page(dataset, make_queue("a.png"), queued.raw, "set"))
+    page = browser.new_page()
+    page.goto((tmp_path / "digits.html").as_uri())
+    sign(page)
+    page.keyboard.press(key)
+    assert page.locator("#decided").inner_text() == f"Decided: → {label}"
 
 
 def test_a_reason_goes_into_the_record(queued, page, tmp_path: Path):
