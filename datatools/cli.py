@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -24,8 +24,12 @@ sample_app = typer.Typer(
     no_args_is_help=True, help="Samples to try datatools on, and how well their planted faults were found."
 )
 fixes_app = typer.Typer(no_args_is_help=True, help="The record of what people decided.")
+queue_app = typer.Typer(no_args_is_help=True, help="The review queue, to and from tools where people draw.")
+split_app = typer.Typer(no_args_is_help=True, help="The split and what it promises.")
 app.add_typer(sample_app, name="sample")
 app.add_typer(fixes_app, name="fixes")
+app.add_typer(split_app, name="split")
+app.add_typer(queue_app, name="queue")
 
 SourceFormat = Annotated[str, typer.Option("--format", help="Format of the annotation files; auto recognises them.")]
 Name = Annotated[Optional[str], typer.Option(help="What to call the source. Default: its file name.")]
@@ -244,35 +248,63 @@ def fix(
     label: Annotated[Optional[str], typer.Option(help="The right label.")] = None,
     confirm: Annotated[bool, typer.Option("--confirm", help="The label is right as it is.")] = False,
     exclude: Annotated[bool, typer.Option("--exclude", help="Take the image out of the data set.")] = False,
+    include: Annotated[bool, typer.Option("--include", help="Bring an excluded image back.")] = False,
     who: Who = None,
 ) -> None:
     """Record a decision on an image; the next `dvc repro` applies it."""
     from datatools.fixes.make import decide
 
-    project = _project()
-    _echo_records(decide(project, image, label=label, confirm=confirm, exclude=exclude, why=why, who=_who(who)))
+    what: dict[str, Any] = {"label": label, "confirm": confirm, "exclude": exclude, "include": include}
+    _echo_records(decide(_project(), image, **what, why=why, who=_who(who)))
 
 
 @app.command()
 def review(
     save: Annotated[bool, typer.Option("--save", help="Turn what was decided in the app into fix records.")] = False,
+    page: Annotated[
+        Optional[Path], typer.Option(help="Write the queue as one HTML page instead, for people without FiftyOne.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5151,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     who: Who = None,
 ) -> None:
     """Open the review queue in the FiftyOne app, or save what was decided there."""
+    project = _project()
+    if page is not None:
+        from datatools.report.queue_page import save_queue_page
+
+        typer.echo(f"{page}: {save_queue_page(project, page)} images; `datatools fixes import` takes in what it saves")
+        return
     from datatools.review.run import open_review, save_review
 
-    project = _project()
     if save:
         _echo_records(save_review(project, _who(who)))
         return
     typer.echo("starting the app ...", err=True)
-    with open_review(project, port) as running:
+    with open_review(project, port, _who(who)) as running:
         typer.echo(running.instructions)
         if browser:
             typer.launch(running.url)
         running.wait()
+
+
+@app.command()
+def lift(
+    before: Annotated[
+        Optional[str], typer.Option(metavar="REV", help="Measure the fixes since this Git revision. Default: all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
+) -> None:
+    """Measure what the fixes bought: accuracy with and without them on the same corrected test set."""
+    from datatools.lift import measure_lift
+    from datatools.progress import progress
+    from datatools.report.lift_page import save_lift, to_lift_markdown
+
+    project = _project()
+    with progress("lift: trainings", 2 * seeds) as tick:
+        found = measure_lift(project, before, seeds, tick)
+    save_lift(project.report.parent, found)
+    typer.echo(to_lift_markdown(found), nl=False)
 
 
 @app.command()
@@ -294,6 +326,87 @@ def fixes_log() -> None:
 
     for line in list_records(_project()):
         typer.echo(line)
+
+
+@fixes_app.command("show")
+def fixes_show(record_id: Annotated[str, typer.Argument(metavar="ID", help="Id, or its first characters.")]) -> None:
+    """Print one record with all that is known of it."""
+    from datatools.fixes.history import find_record, list_fields, load_decided
+
+    for name, value in list_fields(find_record(load_decided(_project())[0], record_id)):
+        typer.echo(f"{name:<14} {value}")
+
+
+@fixes_app.command("blame")
+def fixes_blame(
+    name: Annotated[str, typer.Argument(metavar="ANNOTATION", help="Annotation id, or image path.")],
+) -> None:
+    """Print who decided what about an annotation or an image, oldest first."""
+    from datatools.fixes.history import find_story, load_decided
+    from datatools.fixes.log import to_lines
+
+    for line in to_lines(find_story(load_decided(_project())[0], name)):
+        typer.echo(line)
+
+
+@fixes_app.command("check")
+def fixes_check() -> None:
+    """Say which records cannot be read or applied, and where people disagree; exit with 1 where there are any."""
+    from datatools.fixes.checking import check_fixes
+
+    problems = list(check_fixes(_project()))
+    for problem in problems:
+        typer.echo(f"{problem.where}: {problem.message}")
+    if problems:
+        raise typer.Exit(1)
+
+
+@fixes_app.command("stats")
+def fixes_stats() -> None:
+    """Count the decisions by person, class, annotator and side, and say how well the queue aimed."""
+    from datatools.fixes.stats import count_decisions, write_stats
+
+    for line in write_stats(count_decisions(_project())):
+        typer.echo(line)
+
+
+@fixes_app.command("settle")
+def fixes_settle(
+    image: Annotated[str, typer.Argument(help="An image that people decided differently on.")],
+    why: Why,
+    label: Annotated[Optional[str], typer.Option(help="The right label.")] = None,
+    exclude: Annotated[
+        bool, typer.Option("--exclude", help="Take the image out; without it and --label it stays.")
+    ] = False,
+    who: Who = None,
+) -> None:
+    """End a disagreement, by a record that names those it overrules."""
+    from datatools.fixes.make import settle
+
+    _echo_records(settle(_project(), image, label=label, exclude=exclude, why=why, who=_who(who)))
+
+
+@fixes_app.command("import")
+def fixes_import(
+    file: Annotated[Path, typer.Argument(help="Fix records, a JSON object a line, as the review page saves them.")],
+) -> None:
+    """Take in fix records that were made elsewhere; those that are there already are passed over."""
+    from datatools.fixes.importing import import_records
+
+    done = import_records(_project(), file)
+    _echo_records(done.records)
+    if done.n_known:
+        typer.echo(f"{done.n_known} of them were there already")
+
+
+@fixes_app.command("schema")
+def fixes_schema() -> None:
+    """Print the JSON schema of a fix record."""
+    import json
+
+    from datatools.fixes.record_schema import make_schema
+
+    typer.echo(json.dumps(make_schema(), indent=2))
 
 
 @fixes_app.command("offered")
@@ -333,6 +446,66 @@ def fixes_revert(
 
     record = revert(_project(), record_id, why=why, who=_who(who))
     typer.echo(f"{record.id}  reverts {record.reverts}; `dvc repro` applies it")
+
+
+@split_app.command("verify")
+def split_verify(
+    search: Annotated[bool, typer.Option("--search", help="Also search the near-duplicates again.")] = False,
+) -> None:
+    """Count every promise of the split again; exit with 1 where one is broken, 2 where files are missing or out of date."""
+    from datatools.split.verification import verify_split
+
+    promises = verify_split(_project(), search)
+    for promise in promises:
+        typer.echo(f"{'kept' if promise.kept else 'BROKEN':<6}  {promise.name}: {promise.text}")
+    if not all(promise.kept for promise in promises):
+        raise typer.Exit(1)
+
+
+@queue_app.command("export")
+def queue_export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it must not be there yet.")],
+    to: Annotated[str, typer.Option(metavar="TOOL", help="cvat or label_studio.")],
+    code: Annotated[
+        Optional[str], typer.Option(help="Images with a finding of this code, in place of the queue.")
+    ] = None,
+    images: Annotated[Optional[int], typer.Option(min=1, help="At most so many images.")] = None,
+) -> None:
+    """Send the images of the queue to CVAT or Label Studio, with their annotations as they are."""
+    from datatools.fixes.export_queue import export_queue, to_export_lines
+    from datatools.progress import progress
+
+    with progress("queue export: images") as tick:
+        done = export_queue(_project(), folder, to, code, images, tick)
+    for line in to_export_lines(done, str(folder)):
+        typer.echo(line)
+
+
+@queue_app.command("import")
+def queue_import(
+    source: Annotated[Path, typer.Argument(help="What the tool exported: CVAT for images 1.1, or Label Studio JSON.")],
+    export: Annotated[
+        Optional[Path], typer.Option(metavar="DIR", help="The folder that was sent. Default: where SOURCE is.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="The reason, kept in the records. Default: drawn in the tool.")] = "",
+    confirm_unchanged: Annotated[
+        bool, typer.Option("--confirm-unchanged", help="Also record what was looked at and left as it is.")
+    ] = False,
+    accept_empty: Annotated[
+        bool, typer.Option("--accept-empty", help="Delete all that was sent where nothing came back.")
+    ] = False,
+    who: Annotated[
+        Optional[str], typer.Option(help="Who drew, unless the file names several. Default: git config user.name.")
+    ] = None,
+) -> None:
+    """Turn what was drawn in the tool into fix records: the differences to what was sent."""
+    from datatools.fixes.from_annotations import import_edits, to_import_lines
+
+    options = {"confirm_unchanged": confirm_unchanged, "accept_empty": accept_empty}
+    done = import_edits(_project(), source, export, who=_who(who), why=why, **options)
+    for line in to_import_lines(done):
+        typer.echo(line)
+    _echo_records(done.records)
 
 
 @sample_app.command("list")

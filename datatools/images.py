@@ -187,6 +187,14 @@ def resize_image(image: RGB, side_px: int) -> RGB:
     return np.asarray(scaled, dtype=np.uint8)
 
 
+def make_thumbnail(image: RGB, side_px: int) -> NDArray[np.uint8]:
+    """Return `image` in grey, `(side_px, side_px)`: brightness as JPEG has it, then scaled like resize_image."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    shrink = side_px < min(grey.shape)
+    scaled = cv2.resize(grey, (side_px, side_px), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
 def encode_png(image: RGB) -> bytes:
     """Return `image` (RGB) as PNG bytes, lossless."""
     ok, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

@@ -16,10 +16,9 @@ from datatools.agreement.consensus import decide
 from datatools.batches import merge_batches
 from datatools.cache import KeptValues
 from datatools.dataset import Dataset, label_id, pivot_ratings
-from datatools.duplicates import cluster_hashes
 from datatools.engine import map_ordered
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import apply_fixes
+from datatools.fixes.apply import Applied, apply_fixes
 from datatools.fixes.records import BrokenLine, FixRecord
 from datatools.formats import AUTO
 from datatools.formats.base import Content, load_attributes
@@ -82,7 +81,7 @@ def ingest(
     kept, orphans = content.annotations[with_image], content.annotations[~with_image]
     consensus = _consensus_rows(kept, params.consensus)
     said = _concat(kept, consensus)
-    applied = apply_fixes(said, records, broken, set(facts))
+    applied = apply_fixes(said, records, broken, set(facts), _metadata_of(content.records, records))
     deleted = said[said["annotation_id"].isin(list(applied.deleted))]
     no_images = [*brought.refused, *unreadable]
     no_images += [refuse(path, "excluded", why) for path, why in applied.excluded.items()]
@@ -96,7 +95,7 @@ def ingest(
         ]
     )
     annotations, gone = _drop_excluded(applied.annotations, set(applied.excluded))
-    images = _image_table(facts, content.records, params, set(applied.excluded))
+    images = _image_table(facts, content.records, params, applied)
     counts = {
         "files": len(brought.paths) + len(brought.refused),
         "images": len(images),
@@ -260,6 +259,13 @@ def _consensus_rows(annotations: pd.DataFrame, rule: str) -> list[Row]:
     ]
 
 
+def _metadata_of(records: pd.DataFrame, fixes: Sequence[FixRecord]) -> dict[str, dict[str, Any]]:
+    """What metadata.csv says of the images whose metadata a fix record changes."""
+    named = {record.path for record in fixes if record.op == "set_metadata"}
+    rows = records.loc[among(records["path"], named), ["path", "metadata"]] if named else records[:0]
+    return {row.path: load_attributes(row.metadata) for row in rows.itertuples()}
+
+
 def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
     gone = among(annotations["path"], excluded)
     return annotations[~gone].reset_index(drop=True), int(
@@ -268,11 +274,16 @@ def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.Da
 
 
 def _image_table(
-    facts: Mapping[str, list[Any]], records: pd.DataFrame, params: IngestParams, excluded: set[str]
+    facts: Mapping[str, list[Any]], records: pd.DataFrame, params: IngestParams, applied: Applied
 ) -> pd.DataFrame:
-    paths = [path for path in facts if path not in excluded]
+    paths = [path for path in facts if path not in applied.excluded]
     said = records.set_index("path").reindex(paths)
     metadata = [load_attributes(text) for text in said["metadata"]]
+    for path, row in zip(paths, metadata, strict=True) if applied.metadata else ():
+        for name, value in applied.metadata.get(path, {}).items():
+            row[name] = value
+            if value is None:
+                del row[name]
     column = params.group_column
     images = pd.DataFrame([facts[path] for path in paths], columns=FACTS).assign(
         path=paths,
@@ -284,6 +295,4 @@ def _image_table(
         attributes=said["attributes"].fillna("{}").array,
         source=said["source"].fillna("folder").array,
     )
-    images = IMAGES.conform(images)
-    clusters = pd.Series(cluster_hashes(list(images["phash"]), params.near_duplicate_bits), dtype="int64")
-    return images.assign(duplicate_of=images.groupby(clusters)["path"].transform("min").astype("string"))
+    return IMAGES.conform(images)

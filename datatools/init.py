@@ -24,7 +24,11 @@ PIPELINE = "pipeline.yaml"  # dvc.yaml in a project; under that name DVC would t
 LINES = {  # file -> lines that a project needs; they are added to what is there
     ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/", "/data/raw/batches/.new-*"),
     ".gitignore": ("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
-    ".gitattributes": ("data/fixes/*.jsonl merge=union -text", "*.parquet binary"),
+    ".gitattributes": (
+        "data/fixes/*.jsonl merge=union -text",
+        "data/split/ledger.csv merge=union -text",
+        "*.parquet binary",
+    ),
 }
 SIZES_PX = (32, 64, 96)  # what a first model is trained at: no larger than the images, small enough for a laptop
 LOOKED_AT = 200  # images that say how large images are

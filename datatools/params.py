@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -13,6 +14,7 @@ import yaml
 
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO, NAMES
+from datatools.policy.steps import PRESETS, Step, choose_policy, parse_policy
 
 T = TypeVar("T")
 
@@ -24,9 +26,13 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    parse: Callable[[Any, str], Any] | None = None,
 ) -> Any:
-    """A field with its meaning and its range (`low` and `high` inclusive) or its allowed words."""
-    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    """A field with its meaning and its range (`low` and `high` inclusive) or its allowed words.
+
+    `parse(value, where)` raises DatatoolsError for a nested value that is wrong inside.
+    """
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices, "parse": parse}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -48,9 +54,35 @@ class IngestParams:
         "One label from several annotators. dawid_skene weighs each by the errors that all ratings together show.",
         choices=("majority", "dawid_skene"),
     )
-    near_duplicate_bits: int = param(
+
+
+@dataclass(frozen=True)
+class NeighborsParams:
+    """Which images are alike: near-duplicates, and the neighbour graph."""
+
+    model: str = param(
+        "efficientnet_lite0",
+        "Network whose features place the images (ImageNet weights from a package). none: hashes alone.",
+        choices=("efficientnet_lite0", "none"),
+    )
+    image_size_px: int = param(64, "Images are scaled to this side for the network; in steps of 32.", low=32, high=512)
+    k: int = param(16, "Neighbours of each image in the graph.", low=1, high=1000)
+    hash_bits: int = param(
         16, "Images whose 256-bit perceptual hashes differ in at most so many bits are near-duplicates.", low=0, high=64
     )
+    similarity_min: float = param(
+        0.65, "Pairs whose embeddings have at least this cosine are compared by their pixels.", low=0, high=1
+    )
+    correlation_min: float = param(
+        0.98,
+        "Compared pairs whose aligned pixels correlate at least so much are near-duplicates; crops by a quarter less error.",
+        low=0.5,
+        high=1,
+    )
+    candidates_max: int = param(
+        64, "At most so many nearest images are compared with each image by their pixels.", low=1, high=10000
+    )
+    device: str = param("auto", "auto takes CUDA where there is a GPU.", choices=("auto", "cpu", "cuda"))
 
 
 @dataclass(frozen=True)
@@ -111,29 +143,65 @@ class ValidateParams:
 
 @dataclass(frozen=True)
 class SplitParams:
-    """Shares of the three sides; groups and near-duplicates never cross."""
+    """Shares of the three sides; groups and near-duplicates never cross. What was assigned once stays (docs/split.md)."""
 
     train: float = param(0.7, "Share of the images to learn from.", low=0, high=1)
     val: float = param(0.2, "Share to stop training on.", low=0, high=1)
     test: float = param(0.1, "Share to measure on.", low=0, high=1)
-    seed: int = param(0, "Another seed, another split.", low=0)
+    seed: int = param(0, "Another seed, another split of what the ledger does not have yet.", low=0)
+    group_by: list[str] = param(
+        [], "Columns of metadata.csv, beside ingest.group_column, whose rows stay on one side (patient, recording)."
+    )
+    source: str = param(
+        "auto",
+        "predefined: images that the data puts on a side stay there. own: we assign all. "
+        "auto: predefined if the data names images for every side.",
+        choices=("auto", "predefined", "own"),
+    )
+    folds: int = param(0, "Cut train and val together into so many folds of whole groups; 0: none.", low=0, high=100)
 
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """What imgaug does to the training images; boxes and polygons follow."""
+    """What is done to the training images, how often, and where; boxes, polygons, masks and points follow."""
 
-    factor: int = param(1, "Augmented copies per training image; 0 switches the stage off.", low=0, high=100)
-    rotate_deg: float = param(10.0, "Rotate by at most so many degrees either way.", low=0, high=180)
-    scale: float = param(0.1, "Zoom in or out by at most this share.", low=0, high=0.9)
-    shear_deg: float = param(6.0, "Shear by at most so many degrees.", low=0, high=60)
-    translate: float = param(0.05, "Shift by at most this share of the side.", low=0, high=0.5)
-    flip: float = param(0.0, "Chance of a left-right flip. Digits and text: 0.", low=0, high=1)
-    brightness: float = param(0.15, "Multiply all pixels by 1 plus or minus at most this.", low=0, high=1)
-    noise: float = param(6.0, "Standard deviation of Gaussian noise, in grey levels, at most.", low=0, high=128)
-    blur: float = param(0.4, "Sigma of Gaussian blur, in pixels, at most.", low=0, high=20)
+    mode: str = param(
+        "offline",
+        "offline: copies are written before training. online: the training loop changes images as it reads them.",
+        choices=("offline", "online"),
+    )
+    preset: str = param(
+        "digits", "Policy for a kind of data (docs/augmentation.md). digits is safe elsewhere too.", choices=(*PRESETS,)
+    )
+    policy: list[Any] = param(
+        [],
+        "Augmenters with their ranges, in order, instead of the preset's (docs/augmentation.md).",
+        parse=parse_policy,
+    )
+    factor: int = param(1, "Offline: copies per training image; 0: none.", low=0, high=100)
+    factor_per_class: dict[str, int] = param({}, "Other numbers of copies: {cat: 3}.")
+    balance: float = param(
+        0.0, "More copies for rare classes: 0 none, 1 until all classes have equally many images.", low=0, high=1
+    )
+    copies_max: int = param(10, "No image gets more copies than this by balance.", low=0, high=100)
+    mixup: float = param(0.0, "Online: alpha of mixup; 0: off, 0.2 is usual.", low=0)
+    cutmix: float = param(0.0, "Online: alpha of cutmix; 0: off, 1.0 is usual.", low=0)
     keep_min: float = param(0.5, "Drop an object if less than this share of it is left in the image.", low=0, high=1)
     seed: int = param(0, "Another seed, other copies.", low=0)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The policy: `policy`, or where that is empty the preset's."""
+        return choose_policy(self.preset, self.policy)
+
+    def check(self, where: str) -> None:
+        """Refuse what only the training loop can do in offline mode. Raises DatatoolsError."""
+        for name, value in (("mixup", self.mixup), ("cutmix", self.cutmix)):
+            if value and self.mode == "offline":
+                raise DatatoolsError(
+                    f"{where}.{name} must be 0 while {where.rpartition(': ')[2]}.mode is offline, for it mixes the images "
+                    f"of a batch in training. Got {value!r} instead: set mode: online."
+                )
 
 
 @dataclass(frozen=True)
@@ -157,9 +225,12 @@ class EvaluateParams:
     """What is measured on the test split."""
 
     confidence: float = param(0.95, "Level of the intervals.", low=0.5, high=0.9999)
-    tsne_perplexity: float = param(30.0, "About how many neighbours a point has in the t-SNE picture.", low=2)
-    tsne_max: int = param(2000, "Draw at most so many test images in the t-SNE picture.", low=10)
-    seed: int = param(0, "Start of the t-SNE.", low=0)
+    tsne: str = param(
+        "both",
+        "t-SNE of all data by the neighbour graph, of the test side as the model sees it, or both.",
+        choices=("data", "model", "both"),
+    )
+    tsne_max: int = param(2000, "Each t-SNE shows at most so many images; 30,000 cost about 10 CPU seconds.", low=10)
 
 
 @dataclass(frozen=True)
@@ -190,6 +261,7 @@ class ReportParams:
 
 SECTIONS: dict[str, type] = {
     "ingest": IngestParams,
+    "neighbors": NeighborsParams,
     "validate": ValidateParams,
     "split": SplitParams,
     "augment": AugmentParams,
@@ -231,10 +303,16 @@ def from_mapping(kind: type[T], values: Any, where: str) -> T:
     checked = {
         name: _check(value, hints[name], fields[name].metadata, f"{where}.{name}") for name, value in values.items()
     }
-    return kind(**checked)
+    made = kind(**checked)
+    if hasattr(made, "check"):  # what no field shows alone
+        made.check(where)
+    return made
 
 
 def _check(value: Any, hint: Any, rule: Any, where: str) -> Any:
+    if rule["parse"]:
+        rule["parse"](value, where)
+        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     allowed = get_args(hint) if get_origin(hint) in (Union, UnionType) else (get_origin(hint) or hint,)

@@ -102,6 +102,16 @@ def open_revision(root: Path, name: str) -> Revision:
     )
 
 
+def read_committed(root: Path, name: str, path: str) -> str | None:
+    """The text file `path` as Git has it in the revision `name`; None where it is not there, or `root` is not under Git."""
+    try:
+        command = ["git", "-C", str(root), "show", f"{name}:./{path}"]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
 def load_stages(root: Path) -> Stages:
     """The stages of the dvc.lock on disk; raises DatatoolsError where there is none."""
     try:
@@ -123,7 +133,7 @@ def find_stale(root: Path, stages: Stages, names: tuple[str, ...]) -> str:
             return f"{reason} since the stage {name} ran"
     for name in names:
         for out in stages[name].get("outs", ()):
-            if out["path"].endswith((".parquet", ".json")) and _changed(root / out["path"], out):
+            if out["path"].endswith((".parquet", ".json", ".csv")) and _changed(root / out["path"], out):
                 return f"{out['path']} is not what the stage {name} wrote"
     return ""
 

@@ -15,7 +15,8 @@ KINDS = ("label", "box", "mask", "shape")
 BOX = ["x0_px", "y0_px", "x1_px", "y1_px"]
 CONSENSUS = "consensus"  # the annotator of the one label per image that training uses
 SEVERITIES = ("info", "warning", "error")
-SIDES = ("train", "val", "test")
+SIDES = ("train", "val", "test")  # of two that claim an image, the later one wins
+QUARANTINE = "quarantine"  # in the place of a side: on none
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,6 @@ IMAGES = Table(
         "grey_histogram_std": "float64",  # pixels: standard deviation of the 256 grey-level counts
         "edge_step": "float64",  # 0.25 blurred .. 1 sharp: how much of a step over 4 pixels is taken within one
         "phash": "string",  # 256-bit perceptual hash, 64 hex digits
-        "duplicate_of": "string",  # smallest path of its near-duplicate cluster; itself where it is alone
         "declared_width_px": "Int64",  # what the annotation file says; null where it says nothing
         "declared_height_px": "Int64",
         "group": "string",  # never on two sides of the split; null where unknown
@@ -177,10 +177,47 @@ FINDINGS = Table(
     },
     ("code", "path", "annotation_id", "subject", "message"),
 )
-SPLIT = Table("split", {"path": "string", "split": "string", "group": "string"}, ("path",))
+PAIRS = Table(
+    "pairs",
+    {
+        "path": "string",  # the smaller of the two paths
+        "other": "string",
+        "how": "string",  # identical | hash | embedding | both
+        "hash_bits": "Int64",  # bits in which the perceptual hashes differ; null where there is none
+        "similarity": "float64",  # cosine of the embeddings; null where there are none
+        "correlation": "float64",  # of the aligned pixels' detail; null where pixels were not compared
+        "view": "string",  # how pixels were aligned: same | mirrored | cropped | mirrored and cropped; null as above
+    },
+    ("path", "other"),
+)
+SPLIT = Table(
+    "split",
+    {
+        "path": "string",
+        "split": "string",  # train | val | test, or quarantine: on no side, because it would link two
+        "group": "string",  # the unit that stays together, named by its smallest path
+        "fold": "Int64",  # 0 .. folds - 1, whole groups; null without folds
+    },
+    ("path",),
+)
+LEDGER = Table(
+    "ledger",
+    {
+        "path": "string",
+        "sha256": "string",  # path and content: the sample
+        "split": "string",  # one of SIDES, for ever
+    },
+    ("path", "sha256"),
+)
 AUGMENTED = Table(
     "augmented",
-    {**ANNOTATIONS.columns, "parent_path": "string", "parent_annotation_id": "string", "seed": "int64"},
+    {
+        **ANNOTATIONS.columns,
+        "parent_path": "string",
+        "parent_annotation_id": "string",
+        "seed": "int64",  # of the copy: what the policy drew for it follows from this number
+        "policy": "string",  # 12 hex digits that name the steps; augmented.json has them, and the versions
+    },
     ("annotation_id",),
 )
 QUEUE = Table(
@@ -189,7 +226,7 @@ QUEUE = Table(
         "rank": "int64",  # 1 = look at this first
         "path": "string",
         "annotation_id": "string",  # the image's label
-        "kind": "string",  # label | disagreement | duplicate | rare
+        "kind": "string",  # expert | label | disagreement | duplicate | rare
         "label": "string",
         "suggested": "string",
         "score": "float64",  # 0 worst, 1 fine
@@ -203,7 +240,7 @@ FIX_STATUS = Table(
     "fixes",
     {
         "id": "string",
-        "status": "string",  # applied | reverted | conflict
+        "status": "string",  # applied | reverted | conflict | disputed | settled
         "op": "string",
         "path": "string",
         "annotation_id": "string",

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
 from datatools.image_loading import load_pixels, load_shard_pixels
-from datatools.params import TrainParams
+from datatools.params import AugmentParams, TrainParams
+from datatools.policy.draws import Seeds, mix
+from datatools.policy.steps import hash_policy
 from datatools.provenance import find_commit, package_versions
 from datatools.schema import CONSENSUS
 
 if TYPE_CHECKING:
+    from datatools.learn.online import OnlinePolicy
     from datatools.learn.training import Prediction, Trained
 
 PACKAGES = ("datatools", "numpy", "torch", "torchvision")
@@ -38,10 +41,14 @@ def train_on(
     augmented: AugmentedImages,
     root: Path,
     params: TrainParams,
+    augment: AugmentParams,
     log: Callable[[dict[str, Any]], None] | None = None,
     cache: Path | None = None,
 ) -> Trained:
-    """Train on the train side and its augmented copies, stop on the validation side's loss.
+    """Train on the train side, stop on the validation side's loss.
+
+    With `augment.mode` offline its augmented copies are learnt as well; online its images are augmented anew in every epoch,
+    and copies, should there be any, are left out.
 
     Raises DatatoolsError when a side has no labelled image or a GPU was demanded and there is none, and
     MissingExtraError without torch.
@@ -53,21 +60,43 @@ def train_on(
     from datatools.learn.training import train_classifier
 
     pixels, codes = _load_side(dataset, split, "train", root, params.image_size_px, cache)
+    online = plan_online(dataset, split, params, augment) if augment.mode == "online" else None
     rows = augmented.table[(augmented.table["kind"] == "label") & (augmented.table["annotator"] == CONSENSUS)]
-    if len(rows):
+    if len(rows) and online is None:
         copies = load_shard_pixels(augmented.shard, list(rows["path"]), params.image_size_px, cache)
         pixels, codes = np.concatenate([pixels, copies]), np.concatenate([codes, _codes(rows["label"], dataset)])
     train = Examples(pixels, codes)
     val = Examples(*_load_side(dataset, split, "val", root, params.image_size_px, cache))
-    return train_classifier(train, val, len(dataset.classes), params, log)
+    return train_classifier(train, val, len(dataset.classes), params, log, online)
 
 
-def make_record(dataset: Dataset, trained: Trained, params: TrainParams, folder: Path) -> Mapping[str, Any]:
-    """What made the model: parameters, data version, code commit of `folder`, seed, device and package versions."""
+def plan_online(dataset: Dataset, split: pd.DataFrame, params: TrainParams, augment: AugmentParams) -> OnlinePolicy:
+    """What online augmentation does to the labelled images of the train side, in their order.
+
+    An image's seed is a function of its content and the two sections' seeds: what happens to it in an epoch depends on
+    nothing else, not on its name either. Raises DatatoolsError when there is no such image.
+    """
+    from datatools.learn.online import OnlinePolicy
+
+    sha256 = dataset.sha256(list(_labels_of(dataset, split, "train").index))
+    seeds: Seeds = np.array([int(digest[:16], 16) for digest in sha256], dtype=np.uint64)
+    seeds = mix(mix(seeds, augment.seed), params.seed)
+    return OnlinePolicy(augment.steps, seeds, augment.mixup, augment.cutmix)
+
+
+def make_record(
+    dataset: Dataset, trained: Trained, params: TrainParams, augment: AugmentParams, folder: Path
+) -> Mapping[str, Any]:
+    """What made the model: parameters, data version, code commit of `folder`, seed, device and package versions.
+
+    Its `augment` is that section with the steps of the policy, as the preset or the list has them, and `policy_hash`, which
+    names them.
+    """
     return {
         "data_version": dataset.version,
         "code_commit": find_commit(folder),
         "params": dataclasses.asdict(params),
+        "augment": _describe(augment),
         "seed": params.seed,
         "device": dataclasses.asdict(trained.device),
         "best_epoch": trained.best_epoch,
@@ -104,6 +133,13 @@ def predict_side(
 
     pixels, _ = _load_side(dataset, split, side, root, trained.image_size_px, cache)
     return _labels_of(dataset, split, side), predict(trained, pixels)
+
+
+def _describe(augment: AugmentParams) -> dict[str, Any]:
+    policy = [
+        {step.name: {"p": step.p, **{name: list(ends) for name, ends in step.ranges.items()}}} for step in augment.steps
+    ]
+    return {**dataclasses.asdict(augment), "policy": policy, "policy_hash": hash_policy(augment.steps)}
 
 
 def _labels_of(dataset: Dataset, split: pd.DataFrame, side: str) -> pd.Series:

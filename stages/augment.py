@@ -3,7 +3,8 @@
 import sys
 from argparse import Namespace
 
-from datatools.augment import augment_dataset, draw_contact_sheet
+from datatools.augment.contact_sheet import draw_contact_sheet
+from datatools.augment.dataset import augment_dataset
 from datatools.dataset import load_dataset
 from datatools.kept_copies import KeptCopies
 from datatools.params import AugmentParams
@@ -26,7 +27,7 @@ def main(args: Namespace, params: AugmentParams) -> None:
     kept.replace(result.copies, save_shard(args.out / "images.tar", result.members))
     save_table(args.out / "annotations.parquet", result.table, AUGMENTED)
     save_json(args.out / "augmented.json", result.summary)
-    save_bytes(args.picture, draw_contact_sheet(result, args.raw))
+    save_bytes(args.picture, draw_contact_sheet(result.shown, args.raw))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pandas as pd
 
 from datatools.dataset import Dataset, label_id
 from datatools.params import CurateParams, ValidateParams
-from datatools.schema import ANNOTATIONS, BOX, CONSENSUS, FIX_STATUS, IMAGES, REJECTED, SPLIT
+from datatools.schema import ANNOTATIONS, BOX, CONSENSUS, FIX_STATUS, IMAGES, PAIRS, REJECTED, SPLIT
 
 Row = dict[str, Any]
 CLASSES = ("circle", "square", "star")
@@ -23,7 +23,7 @@ SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30], [10, 10]]
 def image_row(path: str, **changes: Any) -> Row:
     """One row of IMAGES: 64 x 48 px, alone in its cluster, of no group."""
     digest = hashlib.sha256(path.encode()).hexdigest()
-    row = {"path": path, "sha256": digest, "phash": digest, "duplicate_of": path, "n_bytes": 100, "channels": 3}
+    row = {"path": path, "sha256": digest, "phash": digest, "n_bytes": 100, "channels": 3}
     row |= {"format": "PNG", "mode": "RGB", "exif_orientation": 1}
     row |= {"n_frames": 1, "is_grey": False, "brightness_p5": 0.1, "brightness_p99": 0.9, "entropy_bits": 7.0}
     row |= {"sharpness": 40.0, "edge_step": 0.8, "grey_histogram_std": 5.0, "attributes": "{}"}
@@ -130,6 +130,7 @@ def make_inputs() -> dict[str, Any]:
         "classes": dataset.classes,
         "ratings": dataset.ratings,
         "params": ValidateParams(),
+        "pairs": PAIRS.empty(),
         "suspects": suspect_table(*((path, label, label, 0.95, False) for path, label in labels.items())),
         "split": split_table(dataset.images),
         "label_errors": {"n": 24, "rate": 0.02, "low": 0.0, "high": 0.05},

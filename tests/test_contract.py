@@ -24,7 +24,7 @@ from .small_data import make_inputs
 
 PARAGRAPHS = ("What it finds:", "Why it matters:", "What to do:", "Options:")
 GOOD_STATES = {"clean", "closed", "complete", "correct", "fine", "good", "ok", "sound", "unique", "valid", "verified"}
-GIVEN_BY_CURATE = {*BY_CURATE, "images", "curation"}  # validate gives the rest, and the images too
+GIVEN_BY_CURATE = {*BY_CURATE, "images", "pairs", "curation"}  # validate gives the rest, and the images and pairs too
 each_check = pytest.mark.parametrize("check", load_checks(), ids=lambda check: check.code)
 
 

@@ -37,6 +37,7 @@ from datatools.images import (
     encode_jpeg,
     encode_png,
     load_image,
+    make_thumbnail,
     resize_image,
 )
 from tests.builders import make_png
@@ -697,3 +698,12 @@ def test_a_jpeg_is_nearly_the_picture_and_far_smaller_than_a_png():
     data = encode_jpeg(image)
     assert np.abs(decode_image(data).astype(int) - image).mean() < 3
     assert len(data) < len(encode_png(image)) / 4
+
+
+@pytest.mark.parametrize(("size_hw", "side_px"), [((40, 60), 8), ((3, 5), 8), ((8, 8), 8), ((1, 90), 48)])
+def test_a_thumbnail_is_grey_and_square(size_hw: tuple[int, int], side_px: int):
+    image = np.zeros((*size_hw, 3), np.uint8)
+    image[..., 1] = 200
+    found = make_thumbnail(image, side_px)
+    assert (found.shape, found.dtype) == ((side_px, side_px), np.uint8)
+    assert set(found.ravel()) == {117}  # 0.587 of green, Rec. 601

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datatools import augment
-from datatools.augment import Augmented, augment_dataset
+from datatools.augment.copies import CopyMaker
+from datatools.augment.dataset import Augmented, augment_dataset
 from datatools.dataset import Dataset
 from datatools.images import encode_png
 from datatools.kept_copies import Copies, KeptCopies
 from datatools.params import AugmentParams
+from datatools.policy.steps import PRESETS
 from datatools.schema import ANNOTATIONS, AUGMENTED, FINDINGS, SPLIT
 from datatools.shards import save_shard
 from datatools.store import save_table
@@ -158,8 +159,13 @@ class Stage:
     def __init__(self, raw: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.raw, self.folder = raw, folder
         self.made: list[str] = []
-        real = augment._augment_job
-        monkeypatch.setattr(augment, "_augment_job", lambda *args: self.made.append(args[-1].path) or real(*args))
+        real = CopyMaker.__call__
+
+        def make(maker: CopyMaker, jobs: Any) -> list[Copies]:
+            self.made += [job.path for job in jobs]
+            return real(maker, jobs)
+
+        monkeypatch.setattr(CopyMaker, "__call__", make)
 
     def run(self, dataset: Dataset, folder: Path | None = None, params: AugmentParams = PARAMS) -> dict[str, bytes]:
         """The bytes of its outputs; a `folder` of its own makes a cold run."""
@@ -211,6 +217,37 @@ def test_other_parameters_make_all_again(stage: Stage, tmp_path: Path):
     warm = stage.run(make_dataset(), params=replace(PARAMS, seed=1))
     assert stage.made == NAMES
     assert warm == stage.run(make_dataset(), tmp_path / "cold", replace(PARAMS, seed=1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"preset": "natural"},
+        {"policy": ["blur"]},
+        {"keep_min": 0.1},
+        {"factor": 1},
+        {"factor_per_class": {"circle": 3}},
+    ],
+    ids=str,
+)
+def test_another_policy_or_number_makes_all_again(stage: Stage, tmp_path: Path, changes: Any):
+    stage.run(make_dataset())
+    warm = stage.run(make_dataset(), params=replace(PARAMS, **changes))
+    assert stage.made == NAMES
+    assert warm == stage.run(make_dataset(), tmp_path / "cold", replace(PARAMS, **changes))
+
+
+def test_the_same_policy_written_out_makes_nothing_again(stage: Stage):
+    stage.run(make_dataset())
+    stage.run(make_dataset(), params=replace(PARAMS, policy=PRESETS[PARAMS.preset]))
+    assert stage.made == []
+
+
+def test_other_packages_make_all_again(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    stage.run(make_dataset())
+    monkeypatch.setattr("datatools.augment.dataset.package_versions", lambda names: dict.fromkeys(names, "9.9"))
+    stage.run(make_dataset())
+    assert stage.made == NAMES
 
 
 def test_a_tampered_tar_is_not_trusted(stage: Stage):

@@ -38,7 +38,7 @@ HOMES = {
     "cleanlab": ("datatools/curate/label_issues.py", "datatools/curate/crowdlab.py"),
     "fiftyone": ("datatools/review/",),
     "pymongo": ("datatools/review/",),
-    "imgaug": ("datatools/augment.py",),
+    "imgaug": ("datatools/augment/imgaug_steps.py",),
     "cv2": ("datatools/images.py", "datatools/image_measures.py", "datatools/samples/digits.py"),
     "PIL": (
         "datatools/images.py",
@@ -48,6 +48,8 @@ HOMES = {
     ),
     "dvclive": ("datatools/live.py",),
     "dvc": (),
+    "faiss": ("datatools/similarity/graph.py",),
+    "openTSNE": ("datatools/evaluate/projection.py",),
     "mlxtend": ("datatools/samples/",),
     "matplotlib": ("datatools/evaluate/pictures.py",),
     "jinja2": ("datatools/report/pages.py",),
@@ -193,7 +195,7 @@ def test_light_modules_stay_light(module, kept_out):
 
 
 def test_learning_needs_torch_and_little_else():
-    blocked = {"fiftyone", "cleanlab", "imgaug", "dvc", "pyarrow", "imagehash", "typer", "rich"}
+    blocked = {"fiftyone", "cleanlab", "imgaug", "cv2", "faiss", "dvc", "pyarrow", "imagehash", "typer", "rich"}
     out = run_python(
         f"""
         import importlib, pkgutil, sys

@@ -32,6 +32,7 @@ BAD_BY_TYPE: dict[Any, list[Any]] = {
     str: [1, True, None, ["a"]],
     dict[str, int]: [["a"], "a", None, {"a": "1"}, {"a": -1}, {"a": True}, {"a": 1.5}, {1: 1}],
     list[str]: ["a", [1], [True], None, {"a": 1}, ["a", None]],
+    list[Any]: ["blur", None, {"blur": {}}, 1],
 }
 
 
@@ -98,12 +99,12 @@ def test_every_field_has_a_sentence_about_it(section: str, field: dataclasses.Fi
         (
             IngestParams,
             {"clases": []},
-            "p: s has the keys format, classes, group_column, consensus, near_duplicate_bits. Got 'clases' instead: rename or remove it.",
+            "p: s has the keys format, classes, group_column, consensus. Got 'clases' instead: rename or remove it.",
         ),
         (
             IngestParams,
             ["classes"],
-            "p: s must be a mapping of format, classes, group_column, consensus, near_duplicate_bits. Got ['classes'] instead.",
+            "p: s must be a mapping of format, classes, group_column, consensus. Got ['classes'] instead.",
         ),
     ],
 )
@@ -128,11 +129,14 @@ def test_lists_are_not_shared_between_instances():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("trian:\n  epochs: 1\n", "sections are ingest, validate, split, augment, train, evaluate, curate, report. "),
+        (
+            "trian:\n  epochs: 1\n",
+            "sections are ingest, neighbors, validate, split, augment, train, evaluate, curate, report. ",
+        ),
         ("trian:\n  epochs: 1\n", "Got 'trian' instead: rename or remove it."),
         ("on: 1\nfoo: 2\n", "Got True instead: rename or remove it."),
         ("1: x\nfoo: 2\n", "Got 1 instead: rename or remove it."),
-        ("", "expected one section a stage (ingest, validate,"),
+        ("", "expected one section a stage (ingest, neighbors, validate,"),
         ("", "Got an empty file instead."),
         ("- train\n", "Got list instead."),
         ("train: [unclosed\n", "expected YAML. Got: while parsing"),
@@ -178,6 +182,38 @@ def test_load_params_reads_its_own_section_only(tmp_path: Path):
     assert load_params(path, TrainParams) == TrainParams(epochs=3)
     with pytest.raises(DatatoolsError, match=r"augment\.factor must be an int in \[0, 100\]\. Got 'no-number'"):
         load_params(path, AugmentParams)
+
+
+def test_a_nested_value_is_named_by_its_place(tmp_path: Path):
+    path = write(tmp_path, "augment:\n  policy:\n    - blur\n    - flip_vertical\n    - rotate: {degrees: [5, 400]}\n")
+    with pytest.raises(DatatoolsError) as caught:
+        load_params(path, AugmentParams)
+    assert str(caught.value) == (
+        f"{path}: augment.policy[2].rotate.degrees must be a number or [low, high] in [-180, 180] (degrees). "
+        "Got [5, 400] instead."
+    )
+
+
+def test_a_policy_comes_through_as_it_is_written(tmp_path: Path):
+    path = write(
+        tmp_path, "augment:\n  preset: natural\n  policy:\n    - blur\n    - rotate: {degrees: [-5, 5], p: 0.5}\n"
+    )
+    params = load_params(path, AugmentParams)
+    assert params.policy == ["blur", {"rotate": {"degrees": [-5, 5], "p": 0.5}}]
+    assert [(step.name, step.p) for step in params.steps] == [("blur", 1.0), ("rotate", 0.5)]
+    assert AugmentParams(preset="aerial").steps[0].name == "quarter_turns"
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixing_images_needs_the_training_loop(tmp_path: Path, name: str):
+    with pytest.raises(DatatoolsError) as caught:
+        load_params(write(tmp_path, f"augment:\n  {name}: 0.2\n"), AugmentParams)
+    assert str(caught.value) == (
+        f"{tmp_path / 'params.yaml'}: augment.{name} must be 0 while augment.mode is offline, for it mixes the images of a "
+        "batch in training. Got 0.2 instead: set mode: online."
+    )
+    online = load_params(write(tmp_path, f"augment:\n  mode: online\n  {name}: 0.2\n"), AugmentParams)
+    assert getattr(online, name) == 0.2
 
 
 @pytest.mark.parametrize("kind", SECTIONS.values(), ids=list(SECTIONS))

@@ -17,6 +17,7 @@ INPUTS = {
     "classes": "the class list",
     "ratings": "labels by annotator: index path, a column an annotator",
     "params": "ValidateParams",
+    "pairs": "the PAIRS table: near-duplicates",
     "suspects": "labels that cleanlab doubts: path, label, suggested, score",
     "slices": "classes and slices with their counts and accuracy",
     "split": "the SPLIT table",

@@ -21,7 +21,7 @@ from datatools.findings import Finding
 
 def find_crossing_groups(images: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each group on several sides, named by the group."""
-    for group, sides, path in find_crossing(images, split, "group"):
+    for group, sides, path in find_crossing(images.set_index("path")["group"], split):
         yield Finding(f"group {group!r} is on {sides}, such as {path}", subject=group)
 
 

@@ -1,39 +1,43 @@
-"""What it finds: images that show the same picture, though their bytes differ (brightness, noise, compression).
+"""What it finds: images that show the same picture, though their bytes differ: brightness, noise, compression, mirrored, cropped.
 
 Why it matters: near-duplicates on both sides of a split leak the test set into training.
 
 What to do: look at the pair. Exclude one, or keep both: the split keeps them on one side either way.
 
-Options: `ingest.near_duplicate_bits`: in how many of 256 bits the perceptual hashes (pHash) may differ. Links chain: a
-cluster can hold images further apart than that. Copies with equal bytes are DUP001.
+Options: `neighbors.hash_bits`: in how many of 256 bits the perceptual hashes (pHash) may differ. `neighbors.similarity_min`
+and `neighbors.correlation_min`: from which cosine of embeddings on two images are laid over each other, and how well
+their pixels must agree then. Links chain: a cluster can hold images further apart than that. Copies with equal bytes are
+DUP001.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
-from datatools.duplicates import hamming
 from datatools.findings import Finding
+from datatools.schema import PAIRS
+from datatools.similarity.clusters import describe_pair, score_pair
 
 
-def find_near_duplicates(images: pd.DataFrame) -> Iterator[Finding]:
-    """Yield a finding for each image that is not its cluster's first path and has other bytes than that one."""
-    rows = images.loc[images["duplicate_of"] != images["path"], ["path", "sha256", "phash", "duplicate_of"]]
-    firsts = images.loc[images["path"].isin(rows["duplicate_of"]), ["path", "sha256", "phash"]]
-    pairs = rows.merge(firsts.add_prefix("first_"), left_on="duplicate_of", right_on="first_path")
-    for row in pairs[pairs["sha256"] != pairs["first_sha256"]].itertuples():
-        bits = hamming(row.phash, row.first_phash)
-        text = f"shows the same picture as {row.first_path} ({bits} of 256 hash bits differ)"
-        yield Finding(text, row.path, score=bits / 256)
+def find_near_duplicates(pairs: pd.DataFrame) -> Iterator[Finding]:
+    """Yield a finding for each image that shows the same picture as an earlier path: the one it is most like."""
+    near = pairs[pairs["how"] != "identical"]
+    nearest: dict[str, Any] = {}
+    for row in near.sort_values("path").itertuples():
+        known = nearest.get(row.other)
+        if known is None or score_pair(row) < score_pair(known):
+            nearest[row.other] = row
+    for path, row in sorted(nearest.items()):
+        yield Finding(f"shows the same picture as {row.path} ({describe_pair(row)})", path, score=score_pair(row))
 
 
 def _spoil(inputs: Inputs) -> Inputs:
-    images = inputs["images"].copy()
-    images.loc[1, "duplicate_of"] = images.loc[0, "path"]
-    return {**inputs, "images": images}
+    one, other = inputs["images"]["path"].iloc[:2]
+    return {**inputs, "pairs": PAIRS.conform([{"path": one, "other": other, "how": "hash", "hash_bits": 7}])}
 
 
-CHECK = Check("DUP002", "near-duplicate", "warning", find_near_duplicates, _spoil)
+CHECK = Check("DUP002", "near-duplicate", "warning", find_near_duplicates, _spoil, version=2)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from datatools.dataset import Dataset, label_id
 from datatools.schema import QUEUE
 
-KINDS = ("label", "disagreement", "duplicate", "rare")
+KINDS = ("expert", "label", "disagreement", "duplicate", "rare")
+ABOUT_LABELS = ("expert", "label", "disagreement")
 DUPLICATES = ("DUP001", "DUP002", "DUP003")
-DISAGREEMENTS = ("AGR003", "AGR005")  # on the image's label, on an object in it
+DISAGREEMENTS = ("AGR003", "AGR005", "FIX002")  # on the image's label, on an object in it, of two reviewers
 N_RARE = 25  # per rare slice
 
 
@@ -22,23 +25,27 @@ def build_queue(
     fixes: pd.DataFrame,
     queue_max: int,
     consensus: pd.DataFrame | None = None,
+    evidence: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Join what speaks against an image into one QUEUE row, worst first.
 
-    Order: labels that look wrong (lowest score first), then images on which annotators disagree, then duplicates, then
-    the rare slices' least certain images. Where annotators disagree, the suggestion is `consensus` (index path, columns label
-    and probability: annotators and model together), if it is given. An image that a person has decided on (an applied relabel or confirm
-    record) is not asked about again.
+    Order: what somebody asked an expert about, labels that look wrong (lowest score first), then images on which annotators
+    or reviewers disagree, then duplicates, then the rare slices' least certain images. Where annotators disagree, the
+    suggestion is `consensus` (index path, columns label and probability: annotators and model together), if it is given.
+    `evidence` (index path, words) is told beside a doubted or disputed label; it changes no rank. An image that a person has
+    decided on (an applied relabel or confirm record) is not asked about again.
     """
     judged = suspects.set_index("path")
     said = findings.dropna(subset=["path"]).groupby("path")[["code", "message"]].agg(list)
-    rows = pd.DataFrame({"kind": _kinds(judged, findings, dataset, slices)})
+    asked = _asked(fixes)
+    rows = pd.DataFrame({"kind": _kinds(judged, findings, dataset, slices, asked)})
     rows = rows[~rows.index.isin(_decided(fixes))]
     judged = _with_consensus(judged, rows.index[rows["kind"] == "disagreement"], consensus)
     rows = rows.join(judged).assign(order=rows["kind"].map(KINDS.index)).reset_index(names="path")
     rows = rows.sort_values(["order", "score", "path"], ignore_index=True).head(queue_max)
     sides = split.set_index("path")["split"]
     rare = _rare_members(judged, dataset, slices)
+    told = {} if evidence is None else evidence.to_dict()
     result = [
         {
             "rank": rank,
@@ -50,17 +57,26 @@ def build_queue(
             "score": row.score,
             "split": sides.get(row.path),
             "codes": ",".join(sorted(set(said["code"].get(row.path, [])))),
-            "reason": _reason(row, said["message"].get(row.path, []), rare.get(row.path, "")),
+            "reason": _reason(
+                row,
+                told.get(row.path, ""),
+                said["message"].get(row.path, []),
+                rare.get(row.path, ""),
+                asked.get(row.path, ""),
+            ),
         }
         for rank, row in enumerate(rows.itertuples(), start=1)
     ]
     return QUEUE.conform(result)
 
 
-def _kinds(judged: pd.DataFrame, findings: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame) -> pd.Series:
+def _kinds(
+    judged: pd.DataFrame, findings: pd.DataFrame, dataset: Dataset, slices: pd.DataFrame, asked: Mapping[str, str]
+) -> pd.Series:
     """The strongest kind of each path that has one."""
     wrong = judged.index[judged["is_issue"] | (judged["suggested"] != judged["label"])]
     paths = {
+        "expert": asked,
         "label": wrong,
         "disagreement": findings.loc[findings["code"].isin(DISAGREEMENTS), "path"],
         "duplicate": findings.loc[findings["code"].isin(DUPLICATES), "path"],
@@ -104,14 +120,20 @@ def _with_consensus(judged: pd.DataFrame, paths: pd.Index, consensus: pd.DataFra
     )
 
 
+def _asked(fixes: pd.DataFrame) -> dict[str, str]:
+    """Path -> who asks an expert about it, and why."""
+    rows = fixes[(fixes["status"] == "applied") & (fixes["op"] == "ask")]
+    return {row["path"]: f"{row['who']} asks an expert: {row['why']}" for row in rows.to_dict("records")}
+
+
 def _decided(fixes: pd.DataFrame) -> set[str]:
     done = fixes[(fixes["status"] == "applied") & fixes["op"].isin(["relabel", "confirm"])]
     return set(done["path"].dropna())
 
 
-def _reason(row: object, messages: list[str], rare: str) -> str:
+def _reason(row: object, evidence: str, messages: list[str], rare: str, asked: str) -> str:
     label, suggested, confidence = row.label, row.suggested, row.confidence  # type: ignore[attr-defined]
-    parts = []
+    parts = [asked] if asked else []
     if row.together:  # type: ignore[attr-defined]
         parts.append(
             f"the annotators and a model together say {suggested!r} with {confidence:.0%}, the label is {label!r}"
@@ -120,6 +142,7 @@ def _reason(row: object, messages: list[str], rare: str) -> str:
         parts.append(f"a model that never saw it says {suggested!r} with {confidence:.0%}, the label is {label!r}")
     elif row.kind == "rare":  # type: ignore[attr-defined]
         parts.append(f"the model says {suggested!r} with {confidence:.0%}")
+    parts += [evidence] if evidence and row.kind in ABOUT_LABELS else []  # type: ignore[attr-defined]
     parts += [f"in the rare slice {rare}"] if rare else []
     parts += [message for message in messages if not message.startswith("labelled ")]
     return "; ".join(parts)

@@ -17,13 +17,16 @@ from datatools.cache import load_or_compute
 from datatools.checks.base import BY_CURATE
 from datatools.checks.runner import run_checks
 from datatools.curate.label_issues import estimate_errors, find_suspects
+from datatools.curate.neighbor_labels import count_neighbor_labels, describe_neighbors, summarize_neighbors
 from datatools.curate.queue import build_queue
 from datatools.curate.slices import count_slices
+from datatools.curate.units import find_units
 from datatools.dataset import Dataset
 from datatools.findings import concat
 from datatools.image_loading import load_pixels
 from datatools.params import CurateParams, TrainParams
 from datatools.provenance import hash_sources, package_versions
+from datatools.similarity.graph import Neighbors
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Curated:
 def curate(
     dataset: Dataset,
     split: pd.DataFrame,
+    pairs: pd.DataFrame,
+    neighbors: Neighbors,
     findings: pd.DataFrame,
     fixes: pd.DataFrame,
     root: Path,
@@ -48,12 +53,14 @@ def curate(
 ) -> Curated:
     """Cross-fit over all labelled images, ask cleanlab which labels it doubts, count slices and rank the queue.
 
-    Folds keep the groups of the split together. `findings` are those of validate. Probabilities are kept in `cache` by
-    all that they depend on, so that a confirmed label or another queue length trains nothing again. `tick(n)` counts epochs
-    of all folds.
+    Folds keep the groups of the split and near-duplicates (`pairs`, PAIRS) together. What an image's `neighbors` are labelled
+    is told in the queue and changes no rank (benchmarks/label_scores.py); an empty graph tells nothing. `findings` are
+    those of validate. Probabilities are kept in `cache` by all that they depend on, so that a confirmed label or another
+    queue length trains nothing again. `tick(n)` counts epochs of all folds.
     """
     labels = dataset.labels
-    judged = _judge(dataset, labels, split, root, params, train, cache, tick)
+    units = find_units(split, pairs)
+    judged = _judge(dataset, labels, units, root, params, train, cache, tick)
     probs = judged["probs"]
     suspects = find_suspects(labels, probs, dataset.classes)
     correct = (suspects["suggested"] == suspects["label"]).set_axis(labels.index)
@@ -63,6 +70,7 @@ def curate(
     inputs = {
         "images": dataset.images,
         "split": split,
+        "pairs": pairs,
         "suspects": suspects,
         "slices": slices,
         "label_errors": errors,
@@ -72,13 +80,16 @@ def curate(
     found, _ = run_checks(inputs, only_with=BY_CURATE)
     everything = concat([findings, found])
     consensus = _decide_together(dataset, labels, probs)
-    queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max, consensus)
+    counted = count_neighbor_labels(labels, neighbors, units, dataset.classes)
+    evidence = describe_neighbors(counted)
+    queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max, consensus, evidence)
     summary = {
         "images_judged": len(labels),
         "label_issues": int(suspects["is_issue"].sum()),
         "estimated_label_errors": errors,
         "out_of_fold_accuracy": float(correct.mean()),
         "folds": params.folds,
+        "neighbors": summarize_neighbors(counted, labels),
         "queue": {str(kind): int(n) for kind, n in queue["kind"].value_counts().items()},
         "slices": slices.to_dict("records"),
     }
@@ -98,7 +109,7 @@ def _decide_together(dataset: Dataset, labels: pd.Series, probs: NDArray[np.floa
 def _judge(
     dataset: Dataset,
     labels: pd.Series,
-    split: pd.DataFrame,
+    units: pd.Series,
     root: Path,
     params: CurateParams,
     train: TrainParams,
@@ -106,7 +117,7 @@ def _judge(
     tick: Callable[[int], None] | None,
 ) -> dict[str, NDArray[Any]]:
     """What CrossFit holds of the images of `labels`, by name, from the cache or by cross-fitting."""
-    groups = split.set_index("path")["group"].reindex(labels.index)
+    groups = units.reindex(labels.index)
     content = dataset.images.set_index("path")["sha256"].reindex(labels.index)
     rows = pd.DataFrame({"label": labels, "group": groups, "sha256": content}).to_csv()
     settings = (dataset.classes, params.folds, params.epochs, params.seed, dataclasses.astuple(train))

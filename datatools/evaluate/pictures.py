@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from datatools.evaluate.views import View
 
 DPI = 100
 WIDTH_IN = 9.0  # 900 px
@@ -32,6 +35,11 @@ PALETTE = (
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
 MAX_LEGEND = 30
 MAX_LETTERS = 18
+DOT_AREA = 24 * 1000  # of all points together, square points
+TITLES = {
+    "data": "All data: t-SNE of the neighbour graph",
+    "model": "Test split as the network sees it: t-SNE of its embeddings",
+}
 MAX_IN_PLACE = 80  # letters of all class names; above, names on the t-SNE would hide the points
 
 
@@ -61,28 +69,11 @@ def draw_confusion(table: pd.DataFrame) -> bytes:
     return _to_png(figure)
 
 
-def draw_tsne(
-    points: NDArray[np.float64], labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
-) -> bytes:
-    """Scatter of `points` (n, 2), coloured by given label; images that the model calls otherwise have a ring."""
-    figure, axes = _new(WIDTH_IN * 0.75)
-    given = np.asarray(labels, dtype=object)
-    wrong = given != np.asarray(predicted, dtype=object)
-    handles: list[Artist] = []
-    for number, name in enumerate(classes):
-        mine = given == name
-        marker = MARKERS[number // len(PALETTE) % len(MARKERS)]
-        style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker}
-        handles.append(axes.scatter(points[mine, 0], points[mine, 1], s=24, alpha=0.8, linewidths=0, **style))
-        axes.scatter(points[mine & wrong, 0], points[mine & wrong, 1], s=24, linewidths=0, zorder=3, **style)
-        if mine.any() and sum(map(len, classes)) <= MAX_IN_PLACE:
-            _write_name(axes, np.median(points[mine], axis=0), str(name))
-    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2, "zorder": 4}
-    handles.append(axes.scatter(points[wrong, 0], points[wrong, 1], s=80, **ring))
-    _place_legend(axes, handles, [*map(_shorten, classes), f"misclassified ({wrong.sum()})"])
-    axes.set_title("What the network sees: t-SNE of its embeddings of the test split", loc="left")
-    axes.set_xticks([])
-    axes.set_yticks([])
+def draw_tsne(views: Sequence[View], classes: Sequence[str]) -> bytes:
+    """One scatter under another, coloured by given label, grey without one; images that the model calls otherwise have a ring."""
+    figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 0.75 * len(views)), dpi=DPI, layout="constrained")
+    for axes, view in zip(figure.subplots(len(views), 1, squeeze=False).flat, views, strict=True):
+        _draw_view(axes, view, classes)
     return _to_png(figure)
 
 
@@ -109,6 +100,34 @@ def draw_curves(history: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
         axes.set_axisbelow(True)
     upper.legend(frameon=False)
     return _to_png(figure)
+
+
+def _draw_view(axes: Axes, view: View, classes: Sequence[str]) -> None:
+    points, given, predicted = view.points, view.table["label"], view.table["predicted"]
+    wrong = (predicted.notna() & given.notna() & (predicted != given)).to_numpy(dtype=bool)
+    size = float(np.clip(DOT_AREA / max(len(points), 1), 8, 24))
+    known = given.isin(list(classes)).to_numpy()
+    axes.scatter(points[~known, 0], points[~known, 1], s=size, alpha=0.5, linewidths=0, color="#d1d5db")
+    handles: list[Artist] = []
+    for number, name in enumerate(classes):
+        mine = (given == name).fillna(False).to_numpy(dtype=bool)
+        marker = MARKERS[number // len(PALETTE) % len(MARKERS)]
+        style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "linewidths": 0}
+        axes.scatter(points[mine, 0], points[mine, 1], s=size, alpha=0.8, **style)
+        handles.append(axes.scatter([], [], s=24, alpha=0.8, **style))
+        axes.scatter(points[mine & wrong, 0], points[mine & wrong, 1], s=24, zorder=3, **style)
+        if view.name == "model" and mine.any() and sum(map(len, classes)) <= MAX_IN_PLACE:
+            _write_name(axes, np.median(points[mine], axis=0), str(name))
+    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2, "zorder": 4}
+    handles.append(axes.scatter(points[wrong, 0], points[wrong, 1], s=80, **ring))
+    _place_legend(axes, handles, [*map(_shorten, classes), f"misclassified ({wrong.sum()})"])
+    axes.set_title(f"{TITLES[view.name]}: {_count(len(points), view.n_all)}", loc="left")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _count(n: int, n_all: int) -> str:
+    return f"{n:,} images" if n == n_all else f"{n:,} of {n_all:,} images"
 
 
 def _new(height_in: float) -> tuple[Figure, Axes]:

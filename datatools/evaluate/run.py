@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from datatools.evaluate.confusion import confusion_table, to_confusion_rows, top_confusions
 from datatools.evaluate.failures import find_failures
 from datatools.evaluate.metrics import compute_metrics
 from datatools.evaluate.pictures import draw_confusion, draw_curves, draw_tsne
-from datatools.evaluate.projection import project_tsne
+from datatools.evaluate.views import View, make_views
 from datatools.params import EvaluateParams
+from datatools.similarity.graph import Neighbors
 
 if TYPE_CHECKING:
     from datatools.learn.training import Prediction, Trained
@@ -32,16 +31,24 @@ class Evaluation:
 
 
 def evaluate(
-    labels: pd.Series, prediction: Prediction, trained: Trained, classes: tuple[str, ...], params: EvaluateParams
+    labels: pd.Series,
+    prediction: Prediction,
+    trained: Trained,
+    classes: tuple[str, ...],
+    params: EvaluateParams,
+    neighbors: Neighbors,
+    all_labels: pd.Series,
 ) -> Evaluation:
-    """Compare the labels (index path) of a side with what the model says of its images, in the same order."""
+    """Compare the labels (index path) of a side with what the model says of its images, in the same order.
+
+    `neighbors` and `all_labels` (index path) are of all data: the t-SNE shows them beside the model's view of the side.
+    """
     given = list(labels)
     predicted = [classes[code] for code in prediction.probs.argmax(axis=1)]
     confidences = prediction.probs.max(axis=1)
     table = confusion_table(given, predicted, classes)
-    shown = _sample(len(labels), params.tsne_max, params.seed)
-    points = project_tsne(prediction.embeddings[shown], params.tsne_perplexity, params.seed)
-    picked = [[values[i] for i in shown] for values in (given, predicted)]
+    said = pd.Series(predicted, index=labels.index, dtype="string")
+    views = list(make_views(neighbors, all_labels, said, prediction.embeddings, params))
     metrics = compute_metrics(given, predicted, classes, params.confidence)
     by_class = metrics.pop("classes")
     return Evaluation(
@@ -51,26 +58,17 @@ def evaluate(
             "top_confusions.csv": top_confusions(table).rename(columns={"count": "n"}),
             "confusion.csv": to_confusion_rows(given, predicted),
             "failures.csv": find_failures(list(labels.index), given, predicted, confidences),
-            "tsne.csv": pd.DataFrame(
-                {
-                    "path": labels.index[shown],
-                    "x": points[:, 0],
-                    "y": points[:, 1],
-                    "label": picked[0],
-                    "predicted": picked[1],
-                }
-            ),
+            "tsne.csv": pd.concat([_to_rows(view) for view in views], ignore_index=True),
         },
         {
             "confusion.png": draw_confusion(table),
-            "tsne.png": draw_tsne(points, picked[0], picked[1], classes),
+            "tsne.png": draw_tsne(views, classes),
             "curves.png": draw_curves(trained.history, trained.best_epoch),
         },
     )
 
 
-def _sample(n: int, at_most: int, seed: int) -> NDArray[np.int64]:
-    """Indices of at most so many of n images, in order."""
-    if n <= at_most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, size=at_most, replace=False))
+def _to_rows(view: View) -> pd.DataFrame:
+    """Columns view, path, x, y, label, predicted."""
+    place = {"view": view.name, "path": view.table.index, "x": view.points[:, 0], "y": view.points[:, 1]}
+    return pd.DataFrame({**place, "label": view.table["label"].array, "predicted": view.table["predicted"].array})

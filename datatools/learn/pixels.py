@@ -1,7 +1,8 @@
-"""Images on their way into the network: kept as bytes on the device, jittered and normalised a batch at a time."""
+"""Images on their way into the network: kept as bytes on the device, changed and normalised a batch at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device
 
+# What training does to a batch, float32 (b, 3, h, w) from 0 to 255, of images with these numbers (b,), on the CPU.
+Change = Callable[[Tensor, Tensor], Tensor]
 # Small enough to keep every digit, sign and scratch what it is; chosen on the sample (docs/benchmarks).
 TURN_RAD, STRETCH, SHIFT = 0.2, 0.12, 0.06
 BATCH_PIXELS = 2**21  # pixels a forward pass without gradients takes at once
@@ -83,15 +86,20 @@ class Pixels:
     def __len__(self) -> int:
         return len(self._images)
 
-    def take(self, index: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    @property
+    def side_px(self) -> int:
+        """Height of the images."""
+        return int(self._images.shape[1])
+
+    def take(self, index: Tensor, change: Change | None = None) -> Tensor:
         """Return the images at `index` (on the CPU), normalised, (b, 3, h, w) channels-last, bf16 where chosen.
 
-        With a generator (CPU) each image is turned, stretched and shifted a little.
+        `change` gets them before that, float32 from 0 to 255, with `index`, and returns what is to be learnt from.
         """
-        batch = self._images[index.to(self.device.name)].permute(0, 3, 1, 2)
-        batch = (batch.float() - self._mean) / self._std
-        if generator is not None:
-            batch = _jitter(batch, generator)
+        batch = self._images[index.to(self.device.name)].permute(0, 3, 1, 2).float()
+        if change is not None:
+            batch = change(batch.contiguous(), index)
+        batch = (batch - self._mean) / self._std
         dtype = torch.bfloat16 if self.device.bf16 else torch.float32
         return batch.to(dtype=dtype, memory_format=torch.channels_last)
 
@@ -101,12 +109,21 @@ class Pixels:
         return index.split(max(1, BATCH_PIXELS // (height * width)))
 
 
-def _jitter(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Warp each image by its own small affine map; what comes in from outside repeats the edge."""
-    angle, wide, high, right, down = torch.rand(5, len(images), generator=generator) * 2 - 1
-    cos, sin = (angle * TURN_RAD).cos(), (angle * TURN_RAD).sin()
-    wide, high = 1 + wide * STRETCH, 1 + high * STRETCH
-    rows = (cos * wide, -sin * wide, right * 2 * SHIFT, sin * high, cos * high, down * 2 * SHIFT)
-    theta = torch.stack(rows, dim=1).view(-1, 2, 3).to(images.device)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+class Jitter:
+    """A `Change` that turns, stretches and shifts each image a little; what comes in from outside repeats the edge.
+
+    It draws from `generator`, on the CPU.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+
+    def __call__(self, images: Tensor, index: Tensor) -> Tensor:
+        """Warp each image by its own small affine map."""
+        angle, wide, high, right, down = torch.rand(5, len(images), generator=self._generator) * 2 - 1
+        cos, sin = (angle * TURN_RAD).cos(), (angle * TURN_RAD).sin()
+        wide, high = 1 + wide * STRETCH, 1 + high * STRETCH
+        rows = (cos * wide, -sin * wide, right * 2 * SHIFT, sin * high, cos * high, down * 2 * SHIFT)
+        theta = torch.stack(rows, dim=1).view(-1, 2, 3).to(images.device)
+        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device, choose_device
 from datatools.learn.fitting import WARM_UP, Learner, infer, reproducible, to_probs
+from datatools.learn.online import OnlinePolicy
 from datatools.learn.pixels import Examples, Pixels, Scale, check_images, compute_scale
 from datatools.params import TrainParams
 
@@ -48,7 +49,12 @@ class Prediction:
 
 
 def train_classifier(
-    train: Examples, val: Examples, n_classes: int, params: TrainParams, log: Log | None = None
+    train: Examples,
+    val: Examples,
+    n_classes: int,
+    params: TrainParams,
+    log: Log | None = None,
+    online: OnlinePolicy | None = None,
 ) -> Trained:
     """Train `params.model` on `train` and return it with the weights of the epoch that had the lowest loss on `val`.
 
@@ -56,6 +62,9 @@ def train_classifier(
     a lower validation loss, counted from the end of the warm-up (a high learning rate makes the loss jump). The same
     seed on the same machine gives the same weights, bit for bit. `log` gets a dict after each epoch: epoch (1-based),
     train_loss and val_loss (cross-entropy in nats), val_accuracy, learning_rate, images_per_second.
+
+    `online` augments the images of `train` anew in every epoch, its seeds one an image; where it mixes them, train_loss
+    is that of the mixed labels. Without it each image is only turned, stretched and shifted a little.
 
     Raises DatatoolsError for an empty side, an image side other than `params.image_size_px`, an unknown model, or a
     loss that is no number in every epoch.
@@ -66,7 +75,7 @@ def train_classifier(
     with reproducible(params.seed, device):
         learner = Learner(
             Pixels(train.images, scale, device), torch.tensor(train.labels), torch.arange(len(train)),
-            n_classes, params, params.epochs, params.seed,
+            n_classes, params, params.epochs, params.seed, online,
         )  # fmt: skip
         history, best_epoch = _fit(learner, Pixels(val.images, scale, device), torch.tensor(val.labels), params, log)
     return Trained(

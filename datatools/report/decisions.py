@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from datatools.dataset import Dataset, label_id
+from datatools.fixes.apply import STATUSES
 
 Section = dict[str, Any]
+NOT_APPLIED = ("conflict", "disputed")
 SAME = ["status", "op", "path", "before", "after", "why", "who", "when", "message"]
 
 
@@ -21,10 +23,10 @@ def count_fixes(dataset: Dataset, fixes: pd.DataFrame) -> Section:
     return {
         "records": len(fixes),
         "n": len(decisions),
-        "by_status": {name: statuses[name] for name in ("applied", "reverted", "conflict")},
+        "by_status": {name: statuses[name] for name in STATUSES},
         "applied_by_op": {op: ops[op] for op in sorted(ops)},
-        "conflicts": [row for row in decisions if row["status"] == "conflict"],
-        "decisions": [row for row in decisions if row["status"] != "conflict"],
+        "conflicts": [row for row in decisions if row["status"] in NOT_APPLIED],
+        "decisions": [row for row in decisions if row["status"] not in NOT_APPLIED],
         "class_counts": compare_classes(dataset, fixes),
     }
 

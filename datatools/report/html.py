@@ -17,7 +17,10 @@ Section = dict[str, Any]
 PICTURES = {
     "confusion": ("Confusion matrix", "Rows are the given labels, columns what the model said."),
     "curves": ("Training curves", "Loss and accuracy over the epochs, on the training and the validation side."),
-    "tsne": ("Test images as the model sees them", "t-SNE: images that the model takes for alike lie close."),
+    "tsne": (
+        "Images that are alike",
+        "t-SNE: above all data by the neighbour graph, below the test side as the model sees it; rings are misclassified.",
+    ),
     "augmented": ("Augmented training images", "Outlines were moved along with the pixels."),
 }
 FILTERS = {"fix": write_fix, "accuracy": write_accuracy, "level": write_level, "delta": lambda n: f"{n:+,}"}

@@ -113,7 +113,7 @@ def _fixes(fixes: Section) -> list[str]:
     blocks = [f"{plural(fixes['n'], 'decision')}: {statuses}."]
     if fixes["conflicts"]:
         rows = [[_image(row), _change(row), *spans(row, "who", "message")] for row in fixes["conflicts"][:ROWS]]
-        blocks.append("**Conflicts, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows))
+        blocks.append("**In conflict or disputed, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows))
     moved = [
         [code(row["class"]), *counts(row, "before", "after"), f"{row['delta']:+,}"] for row in fixes["class_counts"]
     ]
@@ -166,7 +166,8 @@ def _left_out(data: Section) -> list[str]:
 def _split(summary: Section) -> list[str]:
     split = summary["split"]
     sizes = ", ".join(f"{n:,} {side}" for side, n in split["sizes"].items())
-    line = f"{plural(summary['data']['images'], 'image')}: {sizes}."
+    held = f", {count(split['quarantine'])} in quarantine" if split["quarantine"] else ""
+    line = f"{plural(summary['data']['images'], 'image')}: {sizes}{held}."
     if is_number(split["groups_crossing"]):
         line += f" {count(split['groups_crossing'])} of {count(split['groups'])} groups cross,"
         line += f" {count(split['near_duplicates_crossing'])} near-duplicates cross."

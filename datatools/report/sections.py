@@ -10,7 +10,7 @@ import pandas as pd
 
 from datatools.dataset import Dataset
 from datatools.report.words import reason_words
-from datatools.schema import SEVERITIES, SIDES
+from datatools.schema import QUARANTINE, SEVERITIES, SIDES
 
 Section = dict[str, Any]
 EXAMPLES = 3
@@ -83,11 +83,12 @@ def count_classes(dataset: Dataset, split: pd.DataFrame) -> list[Section]:
 
 
 def count_split(split: pd.DataFrame, certificate: Mapping[str, Any]) -> Section:
-    """Sizes of the sides, and what the certificate says of groups and near-duplicates that cross."""
+    """Sizes of the sides and of the quarantine, and what the certificate says of groups and near-duplicates that cross."""
     counts = split["split"].value_counts()
     names = ("groups", "groups_crossing", "near_duplicates_crossing", "largest_class_deviation", "assignment_sha256")
     return {
         "sizes": {side: int(counts.get(side, 0)) for side in SIDES},
+        "quarantine": int(counts.get(QUARANTINE, 0)),
         "ratios": dict(certificate.get("ratios") or {}),
         **{name: certificate.get(name) for name in names},
     }

@@ -75,15 +75,17 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
 
 def write_headline(summary: Section) -> str:
     """The verdict in a few short sentences; a sentence without its number is left out."""
-    data, conflicts = summary["data"], summary["fixes"]["by_status"]["conflict"]
+    data, by_status = summary["data"], summary["fixes"]["by_status"]
     sentences = [f"{plural(data['images'], 'image')} in, {data['files_left_out']:,} left out."]
     issues = summary["curate"]["label_issues"]
     if is_number(issues):
         sentences.append(f"{plural(issues, 'label')} {'looks' if issues == 1 else 'look'} wrong.")
     if is_number(summary["model"].get("accuracy")):
         sentences.append(f"Test accuracy {write_accuracy(summary['model'])}.")
-    if conflicts:
-        sentences.append(f"{plural(conflicts, 'fix', 'fixes')} could not be applied.")
+    if by_status["conflict"]:
+        sentences.append(f"{plural(by_status['conflict'], 'fix', 'fixes')} could not be applied.")
+    if by_status["disputed"]:
+        sentences.append(f"People disagree in {plural(by_status['disputed'], 'decision')}.")
     return " ".join(sentences)
 
 
@@ -104,9 +106,12 @@ def write_level(model: Section) -> str:
 def list_next(summary: Section) -> list[Section]:
     """What to do now, the most urgent first: words, and a command where there is one."""
     steps: list[Section] = []
-    queue, conflicts = summary["queue"], summary["fixes"]["by_status"]["conflict"]
-    if conflicts:
-        what = f"Settle {plural(conflicts, 'conflict')}: look at the image and decide again."
+    queue, by_status = summary["queue"], summary["fixes"]["by_status"]
+    if by_status["disputed"]:
+        what = "Settle what people decided differently: `datatools fixes check` lists it."
+        steps.append({"what": what, "command": "datatools fixes check"})
+    if by_status["conflict"]:
+        what = f"Look again at {plural(by_status['conflict'], 'conflict')}, and decide again."
         steps.append({"what": what, "command": ""})
     if queue["n"]:
         what = f"Review {plural(queue['n'], 'image')}, the most doubtful first."

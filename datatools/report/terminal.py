@@ -89,6 +89,8 @@ def _split(split: Section) -> list[RenderableType]:
     if not any(split["sizes"].values()):
         return []
     line = Text(", ".join(f"{n:,} {side}" for side, n in split["sizes"].items()))
+    if split.get("quarantine"):  # an older report has none
+        line.append(f", {split['quarantine']:,} in quarantine")
     if is_number(split["groups_crossing"]):
         groups = f"{split['groups_crossing']:,} of {plural(split['groups'] or 0, 'group')} cross"
         line.append(f"; {groups}, {plural(split['near_duplicates_crossing'] or 0, 'near-duplicate')} cross")
@@ -120,7 +122,7 @@ def _fixes(fixes: Section) -> list[RenderableType]:
         return [Text("none yet")]
     counts = ", ".join(f"{n:,} {name}" for name, n in fixes["by_status"].items() if n)
     conflicts = [
-        Text(f"conflict: {visible(row['path'] or row['id'], 60)}: {visible(row['message'])}", style="red")
+        Text(f"{row['status']}: {visible(row['path'] or row['id'], 60)}: {visible(row['message'])}", style="red")
         for row in fixes["conflicts"][:TOP]
     ]
     return [Text(counts), *conflicts]

@@ -20,11 +20,16 @@ OPS = {
     "confirm": "confirmed",
     "move_box": "moved a box",
     "edit_mask": "edited a mask",
+    "add": "added",
     "delete": "deleted",
     "exclude": "excluded",
+    "include": "brought back",
+    "set_metadata": "changed metadata",
+    "ask": "asked an expert",
     "revert": "took back a record",
 }
 KINDS = {
+    "expert": "for an expert",
     "label": "label looks wrong",
     "disagreement": "annotators disagree",
     "duplicate": "near-duplicate",

@@ -3,29 +3,41 @@ from __future__ import annotations
 import pytest
 
 from datatools.checks.near_duplicate import find_near_duplicates
-from tests.small_data import image_row, make_images
+from datatools.schema import PAIRS
 
 
-def row(name, bits, **changes):
-    """An image whose hash has the lowest `bits` bits set."""
-    return image_row(name, phash=f"{(1 << bits) - 1:064x}", duplicate_of="a.png", **changes)
+def pair(names, bits, **values):
+    return {"path": names[0], "other": names[1], "how": "hash", "hash_bits": bits, **values}
+
+
+def find(*pairs):
+    return list(find_near_duplicates(PAIRS.conform(pairs)))
 
 
 @pytest.mark.parametrize(("bits", "score"), [(0, 0.0), (1, 1 / 256), (16, 1 / 16)])
 def test_the_distance_is_counted_and_is_the_score(bits, score):
-    (finding,) = find_near_duplicates(make_images([row("a.png", 0), row("b.png", bits)]))
-    assert finding.message == f"shows the same picture as a.png ({bits} of 256 hash bits differ)"
-    assert (finding.path, finding.score) == ("b.png", score)
+    (finding,) = find(pair("ab", bits))
+    assert finding.message == f"shows the same picture as a ({bits} of 256 hash bits differ)"
+    assert (finding.path, finding.score) == ("b", score)
 
 
-def test_links_chain_beyond_the_radius():
-    found = find_near_duplicates(make_images([row("a.png", 0), row("b.png", 16), row("c.png", 32)]))
-    assert [finding.message.split("(")[1] for finding in found] == ["16 of 256 hash bits differ)", "32 of 256 hash bits differ)"]  # fmt: skip
+def test_what_pixels_show_is_said():
+    looks = {"how": "embedding", "similarity": 0.8123, "correlation": 0.995, "view": "mirrored and cropped"}
+    (finding,) = find(pair("ab", 120, **looks))
+    assert finding.message == (
+        "shows the same picture as a (mirrored and cropped, pixels agree by 0.995, similarity 0.81)"
+    )
+    assert finding.score == pytest.approx(0.005)
+
+
+def test_each_image_is_named_once_with_the_one_it_is_most_like():
+    found = find(pair("ac", 9), pair("bc", 4), pair("ab", 16))
+    assert [(one.path, one.message.split(" (")[0][-1]) for one in found] == [("b", "a"), ("c", "b")]
 
 
 def test_equal_bytes_are_left_to_the_exact_check():
-    assert list(find_near_duplicates(make_images([row("a.png", 0, sha256="s"), row("b.png", 0, sha256="s")]))) == []
+    assert find(pair("ab", 0, how="identical")) == []
 
 
-def test_images_alone_in_their_cluster():
-    assert list(find_near_duplicates(make_images(["a.png", "b.png"]))) == []
+def test_no_pairs():
+    assert find() == []

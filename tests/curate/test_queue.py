@@ -31,13 +31,14 @@ def suspects(**changed):
     return suspect_table(*((path, *values) for path, values in rows.items()))
 
 
-def queue_of(judged, said=(), slices=None, fixes=None, queue_max=1000, dataset=None):
+def queue_of(judged, said=(), slices=None, fixes=None, queue_max=1000, dataset=None, evidence=None):
     dataset = dataset or make_dataset()
     paths = dataset.images["path"]
     split = SPLIT.conform(pd.DataFrame({"path": paths, "split": "train", "group": paths}))
     nothing = slice_table(("label", "3", 8, 2, 1.0))
     fixes = FIX_STATUS.empty() if fixes is None else fixes
-    return build_queue(dataset, judged, FINDINGS.conform(list(said)), nothing if slices is None else slices, split, fixes, queue_max)  # fmt: skip
+    slices, said = nothing if slices is None else slices, FINDINGS.conform(list(said))
+    return build_queue(dataset, judged, said, slices, split, fixes, queue_max, evidence=evidence)
 
 
 def names(queue):
@@ -146,6 +147,23 @@ def test_what_the_model_said_is_not_said_twice():
     assert row["codes"] == "BOX001,LBL003"
 
 
+def test_evidence_is_told_of_labels_and_changes_nothing_else():
+    evidence = pd.Series({path: f"11 of 16 around {path}" for path in PATHS[1:]}, dtype=object)
+    plain, told = queue_of(**EVERY_KIND), queue_of(**EVERY_KIND, evidence=evidence)
+    rest = [name for name in QUEUE.columns if name != "reason"]
+    pd.testing.assert_frame_equal(plain[rest], told[rest])
+    reasons = told.set_index("path")["reason"]
+    assert reasons["b.png"].split("; ")[:2] == [
+        "a model that never saw it says '8' with 90%, the label is '3'",
+        "11 of 16 around b.png",
+    ]
+    assert reasons["e.png"].startswith("11 of 16 around e.png; in the rare slice")
+    asked = set(told.loc[told["reason"].str.contains("11 of 16"), "path"])
+    assert asked == {"b.png", "c.png", "d.png", "e.png"}, (
+        "of no duplicate, of no rare image, and of none without evidence"
+    )
+
+
 def test_label_suggestion_score_side_and_id():
     row = queue_of(suspects(a=("8", 0.125, True))).iloc[0]
     assert (row["annotation_id"], row["label"], row["suggested"]) == ("label/a.png", "3", "8")
@@ -177,3 +195,19 @@ def test_inputs_are_unchanged():
     queue_of(**EVERY_KIND)
     pd.testing.assert_frame_equal(EVERY_KIND["judged"], judged)
     pd.testing.assert_frame_equal(EVERY_KIND["slices"], slices)
+
+
+def test_what_an_expert_is_asked_about_comes_first_until_it_is_decided():
+    ask = {"op": "ask", "path": "h.png", "who": "Ann", "why": "a 3 or an 8?"}
+    queue = queue_of(**EVERY_KIND, fixes=fix_rows(ask))
+    assert (queue["path"][0], queue["kind"][0]) == ("h.png", "expert")
+    assert queue["reason"][0].startswith("Ann asks an expert: a 3 or an 8?")
+    assert "h" not in names(queue_of(suspects(), fixes=fix_rows(ask, {"op": "confirm", "path": "h.png"})))
+    assert queue_of(suspects(), fixes=fix_rows({**ask, "status": "reverted"})).empty
+
+
+def test_what_reviewers_decided_differently_is_asked_about_again():
+    message = "people decided differently: ann: 3; bob: 8"
+    disputed = [{"op": "confirm", "path": "a.png", "status": "disputed"}]
+    queue = queue_of(suspects(), said=[finding("FIX002", "a.png", message)], fixes=fix_rows(*disputed))
+    assert (queue["kind"].tolist(), queue["reason"].tolist()) == (["disagreement"], [message])

@@ -10,9 +10,9 @@ import torch
 from datatools.curate.run import curate
 from datatools.errors import DatatoolsError
 from datatools.learn import crossfit
-from datatools.params import CurateParams, SplitParams, TrainParams
-from datatools.schema import ANNOTATIONS, FINDINGS, FIX_STATUS, QUEUE
-from datatools.split import split_dataset
+from datatools.params import CurateParams, TrainParams
+from datatools.schema import ANNOTATIONS, FINDINGS, FIX_STATUS, PAIRS, QUEUE, SPLIT
+from datatools.similarity.graph import Neighbors, find_neighbors
 from tests.small_data import fix_rows
 
 PARAMS = CurateParams(folds=2, epochs=1, slice_columns=["background"], queue_max=200)
@@ -29,7 +29,20 @@ def dataset(ingested):
 
 @pytest.fixture(scope="module")
 def split(dataset):
-    return split_dataset(dataset, SplitParams()).table
+    """Every writer is a unit, called as the split does by its smallest path."""
+    images = dataset.images[["path", "group"]].sort_values("path")
+    unit = images.groupby(images["group"].fillna(images["path"]))["path"].transform("min")
+    return SPLIT.conform(pd.DataFrame({"path": images["path"], "split": "train", "group": unit}))
+
+
+@pytest.fixture(scope="module")
+def neighbors(dataset):
+    """A graph in which the images of a class lie close, and none of an image that has no label."""
+    paths = list(dataset.images["path"])
+    code = pd.Index(dataset.classes).get_indexer(pd.Index(dataset.labels.reindex(paths)))
+    rows = np.random.default_rng(0).normal(size=(len(paths), 11)) * 0.2 + np.eye(11)[code]
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return Neighbors(tuple(paths), rows, *find_neighbors(rows, 16))
 
 
 @pytest.fixture
@@ -48,11 +61,12 @@ def calls(monkeypatch):
 
 
 @pytest.fixture
-def work(dataset, split, sample, tmp_path):
+def work(dataset, split, neighbors, sample, tmp_path):
     """Run curate with some arguments changed."""
 
     def run(**changes):
         arguments = {"dataset": dataset, "split": split, "findings": FINDINGS.empty(), "fixes": FIX_STATUS.empty()}
+        arguments |= {"pairs": PAIRS.empty(), "neighbors": neighbors}
         arguments |= {"root": sample.root, "params": PARAMS, "train": TRAIN, "cache": tmp_path / "cache"}
         return curate(**{**arguments, **changes})
 
@@ -157,6 +171,45 @@ def test_what_the_model_depends_on_trains_again(work, calls, change):
     work()
     work(**change)
     assert len(calls) == 2
+
+
+def test_near_duplicates_are_one_unit_for_the_folds(work, calls, dataset, split):
+    unit = split.set_index("path")["group"].loc[dataset.labels.index]
+    one = unit.index[0]
+    other = unit.index[unit != unit.iloc[0]][0]
+    work(pairs=PAIRS.conform([{"path": one, "other": other, "how": "hash"}]))
+    ((_, groups, *_),) = calls
+    joined = unit.isin([unit[one], unit[other]]).to_numpy()
+    assert set(groups[joined]) == {min(unit[one], unit[other])}
+    assert groups[~joined].tolist() == unit[~joined].tolist()
+
+
+def test_what_the_neighbours_are_labelled_is_told_and_changes_no_rank(work, calls, dataset, neighbors, sample):
+    said = [
+        {
+            "code": "AGR003",
+            "version": 1,
+            "severity": "info",
+            "path": path,
+            "score": 0.5,
+            "message": "annotators disagree",
+        }
+        for path in dataset.labels.index
+    ]
+    n, nothing = len(neighbors.paths), np.zeros((len(neighbors.paths), 0), np.float32)
+    with_graph = work(findings=FINDINGS.conform(said))
+    without = work(
+        findings=FINDINGS.conform(said),
+        neighbors=Neighbors(neighbors.paths, nothing, nothing.astype(np.int32), nothing),
+    )
+    assert len(calls) == 1, "the graph trains nothing again"
+    assert with_graph.queue["reason"].str.contains(" nearest images ").any()
+    assert not without.queue["reason"].str.contains(" nearest images ").any()
+    rest = [name for name in QUEUE.columns if name != "reason"]
+    pd.testing.assert_frame_equal(with_graph.queue[rest], without.queue[rest])
+    assert with_graph.summary["neighbors"]["n"] <= n
+    assert with_graph.summary["neighbors"]["accuracy"] > 0.7
+    assert without.summary["neighbors"] == {"n": 0, "accuracy": None}
 
 
 def test_another_label_another_group_and_other_pixels_train_again(work, calls, dataset, split, monkeypatch):

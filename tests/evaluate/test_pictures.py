@@ -4,11 +4,15 @@ import io
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
+from datatools.evaluate import pictures
 from datatools.evaluate.confusion import confusion_table
 from datatools.evaluate.pictures import draw_confusion, draw_curves, draw_tsne
+from datatools.evaluate.views import View
 
 
 def answers(n_classes: int, n: int = 200):
@@ -25,12 +29,19 @@ def history(n: int):
     ]
 
 
+def view(name: str, labels, guesses, n_all: int | None = None) -> View:
+    """Images at seeded places; a None is a label or a prediction that is not known."""
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    table = pd.DataFrame({"label": labels, "predicted": guesses}, dtype="string")
+    return View(name, points, table, n_all or len(labels))
+
+
 def draw(kind: str, n_classes: int = 3) -> bytes:
     labels, guesses, classes = answers(n_classes)
     if kind == "confusion":
         return draw_confusion(confusion_table(labels, guesses, classes))
     if kind == "tsne":
-        return draw_tsne(np.random.default_rng(0).normal(size=(200, 2)), labels, guesses, classes)
+        return draw_tsne([view("model", labels, guesses)], classes)
     return draw_curves(history(5), 4)
 
 
@@ -66,10 +77,43 @@ def test_settings_of_matplotlib_are_left_alone():
 
 def test_nothing_to_draw_is_still_a_picture():
     assert draw_confusion(confusion_table([], [], ["a", "b"]))
-    assert draw_tsne(np.zeros((0, 2)), [], [], ["a", "b"])
+    assert draw_tsne([view("data", [], []), view("model", [], [])], ["a", "b"])
     assert draw_curves([], 0)
 
 
 def test_names_that_look_like_mathematics_are_text():
     assert draw_confusion(confusion_table(["$x_$"], ["$x_$"], ["$x_$", "\\frac"]))
-    assert draw_tsne(np.zeros((1, 2)), ["$x_$"], ["\\frac"], ["$x_$", "\\frac", "_hidden"])
+    assert draw_tsne([view("model", ["$x_$"], ["\\frac"])], ["$x_$", "\\frac", "_hidden"])
+
+
+def texts_of(monkeypatch, *views: View) -> list[str]:
+    """Everything written in the picture of `views`."""
+    written: list[str] = []
+    monkeypatch.setattr(pictures, "_to_png", lambda figure: written.extend(t.get_text() for t in figure.findobj(Text)))
+    draw_tsne(views, ["a", "b"])
+    return written
+
+
+def test_two_views_stand_one_under_another():
+    labels, guesses, classes = answers(3)
+    both = draw_tsne([view("data", labels, guesses), view("model", labels, guesses)], classes)
+    image = Image.open(io.BytesIO(both))
+    assert (image.width, image.height) == (900, 1350)
+
+
+def test_a_view_says_what_it_shows_and_counts_what_the_model_gets_wrong(monkeypatch):
+    data = view("data", ["a", "a", None, "b"], ["b", None, None, "b"], n_all=1000)
+    model = view("model", ["a", "b"], ["a", "b"])
+    written = texts_of(monkeypatch, data, model)
+    assert "All data: t-SNE of the neighbour graph: 4 of 1,000 images" in written
+    assert "Test split as the network sees it: t-SNE of its embeddings: 2 images" in written
+    assert "misclassified (1)" in written and "misclassified (0)" in written
+
+
+def test_images_without_a_label_and_of_unknown_classes_are_drawn():
+    strangers = draw_tsne([view("data", [None, "other"], [None, None])], ["a"])
+    assert strangers != draw_tsne([view("data", [], [])], ["a"])
+
+
+def test_what_is_not_known_is_not_wrong(monkeypatch):
+    assert "misclassified (0)" in texts_of(monkeypatch, view("data", [None, "a"], ["a", None]))

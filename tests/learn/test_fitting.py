@@ -9,17 +9,36 @@ import torch
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device
 from datatools.learn.fitting import Learner, infer, one_cycle, reproducible, to_probs
+from datatools.learn.mixing import Mix
+from datatools.learn.online import OnlinePolicy
 from datatools.learn.pixels import Pixels, compute_scale
+from datatools.policy.steps import parse_policy
 
 from .conftest import make_examples
 
 CPU = Device("cpu", False, "test")
 
 
-def make_learner(n, params, n_epochs=2):
+def make_learner(n, params, n_epochs=2, online=None):
     examples = make_examples(max(n, 1))
     pixels = Pixels(examples.images, compute_scale(examples.images), CPU)
-    return Learner(pixels, torch.tensor(examples.labels), torch.arange(n), 3, params, n_epochs, seed=0)
+    return Learner(pixels, torch.tensor(examples.labels), torch.arange(n), 3, params, n_epochs, seed=0, online=online)
+
+
+def make_online(n, policy=({"brightness": {"factor": [0.5, 1.5]}},), **alphas):
+    return OnlinePolicy(parse_policy(list(policy)), np.arange(n, dtype=np.uint64), **alphas)
+
+
+def seen_images(learner, monkeypatch):
+    """Every batch that the network gets in one epoch, put back in the order of the images."""
+    batches, rows = [], []
+    plain = learner._take
+    monkeypatch.setattr(
+        learner, "_take", lambda batch, mix: rows.append(batch) or batches.append(plain(batch, mix)) or batches[-1]
+    )
+    learner.run_epoch()
+    images = torch.cat([images for images, _ in batches])
+    return images[torch.cat(rows).argsort()].float(), batches
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 4, 7, 100])
@@ -84,3 +103,80 @@ def test_probs_sum_to_one():
 def test_a_diverged_network_is_an_error():
     with pytest.raises(DatatoolsError, match=r"lower train.learning_rate"):
         to_probs(torch.tensor([[float("nan"), 0.0]]))
+
+
+def test_a_policy_takes_the_place_of_the_jitter(params, monkeypatch):
+    with reproducible(0, CPU):
+        still = make_learner(20, params, online=make_online(20, policy=()))
+        images, _ = seen_images(still, monkeypatch)
+        torch.testing.assert_close(images, still.pixels.take(torch.arange(20)))
+        jittered, _ = seen_images(make_learner(20, params), monkeypatch)
+    assert float((jittered - images).abs().mean(dim=(1, 2, 3)).min()) > 0.01
+
+
+def test_each_image_is_augmented_by_its_own_seed_in_any_batch(params, monkeypatch):
+    with reproducible(0, CPU):
+        small, large = (
+            seen_images(
+                make_learner(20, dataclasses.replace(params, batch_size=size), online=make_online(20)), monkeypatch
+            )
+            for size in (4, 20)
+        )
+    torch.testing.assert_close(small[0], large[0])
+
+
+def test_pieces_that_fit_the_cache_give_the_whole_batch(params, monkeypatch):
+    found = []
+    for piece in (1, 3 * 16 * 16, 2**30):
+        monkeypatch.setattr("datatools.learn.fitting.PIECE", piece)
+        with reproducible(0, CPU):
+            learner = make_learner(20, params, online=make_online(20, mixup=0.4))
+            images, labels = learner._take(torch.arange(20), Mix(0.7))
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        found.append((images, labels))
+    for images, labels in found[1:]:
+        torch.testing.assert_close(images, found[0][0])
+        assert torch.equal(labels, found[0][1])
+
+
+def test_every_epoch_shows_other_images(params, monkeypatch):
+    with reproducible(0, CPU):
+        learner = make_learner(20, params, n_epochs=2, online=make_online(20))
+        first, _ = seen_images(learner, monkeypatch)
+        monkeypatch.undo()
+        second, _ = seen_images(learner, monkeypatch)
+    assert float((first - second).abs().mean(dim=(1, 2, 3)).min()) > 1e-4
+
+
+@pytest.mark.parametrize("alphas", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
+def test_mixed_batches_have_soft_labels(alphas, params, monkeypatch):
+    with reproducible(0, CPU):
+        learner = make_learner(40, params, online=make_online(40, policy=(), **alphas))
+        _, batches = seen_images(learner, monkeypatch)
+    for _, labels in batches:
+        assert labels.shape[1:] == (3,)
+        np.testing.assert_allclose(labels.sum(dim=1).numpy(), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alphas", [{}, {"mixup": 0.4, "cutmix": 1.0}])
+def test_the_loss_falls_online_as_well(alphas, params):
+    with reproducible(0, CPU):
+        learner = make_learner(48, params, n_epochs=6, online=make_online(48, **alphas))
+        losses = [learner.run_epoch().loss for _ in range(6)]
+    assert min(losses[3:]) < losses[0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: none was found")
+def test_online_augmentation_runs_on_a_gpu_and_is_repeatable(params):
+    gpu, examples = Device("cuda", False, "test"), make_examples(48)
+
+    def train():
+        with reproducible(0, gpu):
+            pixels = Pixels(examples.images, compute_scale(examples.images), gpu)
+            online = make_online(48, mixup=0.4, cutmix=1.0)
+            learner = Learner(pixels, torch.tensor(examples.labels), torch.arange(48), 3, params, 3, 0, online)
+            return [learner.run_epoch().loss for _ in range(3)]
+
+    losses = train()
+    assert np.isfinite(losses).all()
+    assert train() == losses

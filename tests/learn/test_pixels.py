@@ -6,7 +6,7 @@ import torch
 
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device
-from datatools.learn.pixels import Examples, Pixels, Scale, check_images, compute_scale
+from datatools.learn.pixels import Examples, Jitter, Pixels, Scale, check_images, compute_scale
 
 CPU = Device("cpu", False, "test")
 
@@ -39,13 +39,31 @@ def test_bf16_where_chosen(images):
     assert Pixels(images, Scale((0.0,) * 3, (1.0,) * 3), device).take(torch.tensor([0])).dtype == torch.bfloat16
 
 
+def test_a_change_gets_bytes_and_numbers_and_is_normalised(images):
+    scale = compute_scale(images)
+    pixels, index, seen = Pixels(images, scale, CPU), torch.tensor([4, 0]), []
+
+    def change(batch, rows):
+        seen.append((batch.clone(), rows))
+        return 255 - batch
+
+    batch = pixels.take(index, change)
+    ((given, rows),) = seen
+    np.testing.assert_array_equal(given.permute(0, 2, 3, 1).numpy(), images[[4, 0]])
+    assert torch.equal(rows, index) and given.dtype == torch.float32
+    expected = (255.0 - images[[4, 0]] - np.array(scale.mean)) / np.array(scale.std)
+    np.testing.assert_allclose(batch.permute(0, 2, 3, 1).numpy(), expected, atol=1e-5)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(pixels.take(index), Pixels(images, scale, CPU).take(index))
+
+
 def test_jitter_is_small_seeded_and_leaves_the_input(images):
     before = images.copy()
     pixels = Pixels(images, compute_scale(images), CPU)
     index = torch.arange(7)
 
     def jittered(seed: int) -> torch.Tensor:
-        return pixels.take(index, torch.Generator().manual_seed(seed))
+        return pixels.take(index, Jitter(torch.Generator().manual_seed(seed)))
 
     assert torch.equal(jittered(1), jittered(1))
     assert not torch.equal(jittered(1), jittered(2))
@@ -56,7 +74,7 @@ def test_jitter_keeps_the_object_where_it_was():
     images = np.zeros((50, 32, 32, 3), np.uint8)
     images[:, 14:18, 14:18] = 255
     batch = Pixels(images, Scale((0.0,) * 3, (255.0,) * 3), CPU).take(
-        torch.arange(50), torch.Generator().manual_seed(0)
+        torch.arange(50), Jitter(torch.Generator().manual_seed(0))
     )
     assert float(batch[:, :, 10:22, 10:22].sum() / batch.sum()) > 0.99
 

@@ -8,8 +8,10 @@ import torch
 
 from datatools.errors import DatatoolsError
 from datatools.learn import training
+from datatools.learn.online import OnlinePolicy
 from datatools.learn.pixels import Examples
 from datatools.learn.training import predict, train_classifier
+from datatools.policy.steps import parse_policy
 
 from .conftest import SIDE, make_examples
 
@@ -38,6 +40,17 @@ def test_same_seed_same_bits_other_seed_other_bits(params, trained):
     other = train_classifier(make_examples(48), make_examples(12, seed=1), 3, dataclasses.replace(params, seed=1))
     assert torch.equal(weights_of(trained), weights_of(again))
     assert not torch.equal(weights_of(trained), weights_of(other))
+
+
+def test_online_augmentation_learns_and_is_repeatable(params):
+    policy = parse_policy([{"affine": {"translate": [-0.05, 0.05]}}, {"noise": {"std": [0, 8]}}])
+    online = OnlinePolicy(policy, np.arange(48, dtype=np.uint64), mixup=0.2)
+    sides = make_examples(48), make_examples(12, seed=1)
+    wanted = dataclasses.replace(params, epochs=8, patience=8)
+    one, other = (train_classifier(*sides, 3, wanted, None, online) for _ in range(2))
+    assert torch.equal(weights_of(one), weights_of(other))
+    test = make_examples(30, seed=2)
+    assert (predict(one, test.images).probs.argmax(axis=1) == test.labels).mean() > 0.9
 
 
 def test_every_epoch_is_logged(params):

@@ -65,7 +65,6 @@ def make_dataset(labels: dict[str, str] | None = None, classes: tuple[str, ...] 
             "height_px": 8,
             "channels": 3,
             "n_frames": 1,
-            "duplicate_of": path,
         }
         for path in labels
     ]

@@ -38,7 +38,7 @@ def test_conflicts_are_kept_apart_and_counted() -> None:
         make_fix(4, status="conflict", path="images/4.png", message="label is 'cat'"),
     ]
     fixes = count_fixes(make_dataset(), FIX_STATUS.conform(rows))
-    assert fixes["by_status"] == {"applied": 2, "reverted": 1, "conflict": 1}
+    assert fixes["by_status"] == {"applied": 2, "reverted": 1, "conflict": 1, "disputed": 0, "settled": 0}
     assert fixes["applied_by_op"] == {"confirm": 1, "relabel": 1}
     assert [row["path"] for row in fixes["conflicts"]] == ["images/4.png"]
     assert [row["id"] for row in fixes["decisions"]] == ["fix0003", "fix0002", "fix0001"]

@@ -192,7 +192,7 @@ def test_decisions_tell_who_when_why() -> None:
     ]
     text = words(render(fixes=FIX_STATUS.conform(rows)))
     assert "5 decisions: 3 applied, 1 reverted, 1 conflict." in text
-    assert "1 decision in conflict, not applied" in text
+    assert "1 decision in conflict or disputed, not applied" in text
     assert "label is 'cat' whiskers images/4.png Ben, 2026-11-21 10:05" in text
     assert "dog → cat whiskers images/2.png Ada, 2026-11-21 10:01, with 1 outline" in text
     assert "bird confirmed" in text and "excluded blurred" in text and "taken back later" in text

@@ -78,7 +78,7 @@ def test_sections_without_anything_are_left_out() -> None:
 
 def test_conflicts_are_prominent() -> None:
     text = render(fixes=FIX_STATUS.conform([make_fix(1, status="conflict", message="label is 'bird'")]))
-    assert "**Conflicts, not applied:**" in text
+    assert "**In conflict or disputed, not applied:**" in text
     assert "`label is 'bird'`" in text
 
 

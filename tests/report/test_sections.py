@@ -160,3 +160,9 @@ def test_muted_findings_are_counted_apart():
     assert (counted["n"], counted["muted"]) == (1, 2)
     assert [(row["code"], row["n"]) for row in counted["codes"]] == [("BOX001", 1)]
     assert counted["by_severity"] == {"error": 1, "warning": 0, "info": 0}
+
+
+def test_split_counts_the_quarantine_apart() -> None:
+    inputs = make_inputs()
+    split = count_split(inputs.split.assign(split=["quarantine", *inputs.split["split"][1:]]), inputs.certificate)
+    assert (split["sizes"], split["quarantine"]) == ({"train": 3, "val": 1, "test": 1}, 1)

@@ -68,7 +68,7 @@ def test_next_steps_of_a_run_with_a_queue() -> None:
 
 def test_conflicts_come_before_everything() -> None:
     summary = summarise(make_inputs(fixes=FIX_STATUS.conform([make_fix(1, status="conflict")])), ReportParams())
-    assert list_next(summary)[0]["what"].startswith("Settle 1 conflict")
+    assert list_next(summary)[0]["what"].startswith("Look again at 1 conflict")
 
 
 def test_next_step_when_nothing_waits() -> None:
@@ -197,3 +197,14 @@ def test_sections_come_in_the_order_a_person_wants() -> None:
 def test_thumbnails_out_of_range_are_a_wrong_call(value: Any) -> None:
     with pytest.raises(DatatoolsError, match=r"report\.thumbnails must be an int in"):
         from_mapping(ReportParams, {"thumbnails": value}, "params.yaml: report")
+
+
+def test_disputes_are_told_and_come_first() -> None:
+    rows = [
+        make_fix(1, status="disputed", message="ann: cat; bob: dog", path="images/1.png"),
+        make_fix(2, status="conflict"),
+    ]
+    summary = summarise(make_inputs(fixes=FIX_STATUS.conform(rows)), ReportParams())
+    assert "People disagree in 1 decision." in summary["headline"]
+    assert next(step["command"] for step in summary["next"]) == "datatools fixes check"
+    assert len(summary["fixes"]["conflicts"]) == 2

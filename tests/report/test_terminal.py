@@ -120,7 +120,7 @@ def test_parts_that_are_empty(changes: dict[str, Any], present: str, absent: str
 def test_a_conflict_says_which_image_and_why() -> None:
     text = render(fixes=FIX_STATUS.conform([make_fix(1, status="conflict", message="label is 'bird'")]))
     assert "conflict: images/2.png: label is 'bird'" in text
-    assert "Next    Settle 1 conflict" in text
+    assert "Next    Look again at 1 conflict" in text
 
 
 def test_many_codes_are_cut_with_a_sentence() -> None:

@@ -7,19 +7,21 @@ from datatools.dataset import load_dataset
 from datatools.evaluate.run import evaluate
 from datatools.params import EvaluateParams, TrainParams, load_params
 from datatools.schema import SPLIT
+from datatools.similarity.graph import load_neighbors
 from datatools.stage import stage
 from datatools.store import load_table, save_bytes, save_csv, save_json
 from datatools.training_run import load_run, predict_side
 
 
-@stage("evaluate", "dataset", "raw", "split", "model", "out")
+@stage("evaluate", "dataset", "raw", "split", "neighbors", "model", "out")
 def main(args: Namespace, params: EvaluateParams) -> None:
     """Measure the model on the test side."""
     dataset = load_dataset(args.dataset)
     split = load_table(args.split / "split.parquet", SPLIT)
     trained = load_run(args.model, load_params(args.params_file, TrainParams))
     labels, prediction = predict_side(dataset, split, "test", args.raw, trained, args.state / "cache")
-    result = evaluate(labels, prediction, trained, dataset.classes, params)
+    neighbors = load_neighbors(args.neighbors)
+    result = evaluate(labels, prediction, trained, dataset.classes, params, neighbors, dataset.labels)
     for name, table in result.tables.items():
         save_csv(args.out / name, table)
     for name, picture in result.pictures.items():

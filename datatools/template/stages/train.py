@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from datatools.dataset import load_dataset
 from datatools.live import live_metrics
-from datatools.params import TrainParams
+from datatools.params import AugmentParams, TrainParams, load_params
 from datatools.schema import AUGMENTED, SPLIT
 from datatools.stage import stage
 from datatools.store import load_table
@@ -19,9 +19,10 @@ def main(args: Namespace, params: TrainParams) -> None:
     split = load_table(args.split / "split.parquet", SPLIT)
     table = load_table(args.augmented / "annotations.parquet", AUGMENTED)
     copies = AugmentedImages(args.augmented / "images.tar", table)
+    augment = load_params(args.params_file, AugmentParams)
     with live_metrics(args.live) as log:
-        trained = train_on(dataset, split, copies, args.raw, params, log, args.state / "cache")
-    record = make_record(dataset, trained, params, args.params_file.parent)
+        trained = train_on(dataset, split, copies, args.raw, params, augment, log, args.state / "cache")
+    record = make_record(dataset, trained, params, augment, args.params_file.parent)
     save_run(args.out, trained, dataset, record)
 
 

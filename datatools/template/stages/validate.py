@@ -10,12 +10,12 @@ from datatools.mutes import load_mutes
 from datatools.params import ValidateParams
 from datatools.progress import progress
 from datatools.report.validation import report_validation, save_validation
-from datatools.schema import FINDINGS, FIX_STATUS, REJECTED
+from datatools.schema import FINDINGS, FIX_STATUS, PAIRS, REJECTED
 from datatools.stage import stage
 from datatools.store import load_table, save_json, save_table
 
 
-@stage("validate", "dataset", "raw", "mutes", "out", "reports")
+@stage("validate", "dataset", "raw", "neighbors", "mutes", "out", "reports")
 def main(args: Namespace, params: ValidateParams) -> None:
     """Run the checks that need no model and write their findings."""
     dataset = load_dataset(args.dataset)
@@ -27,6 +27,7 @@ def main(args: Namespace, params: ValidateParams) -> None:
         "ratings": dataset.ratings,
         "rejected": rejected,
         "fixes": load_table(args.dataset / "fixes.parquet", FIX_STATUS),
+        "pairs": load_table(args.neighbors / "pairs.parquet", PAIRS),
         "params": params,
     }
     with progress("validate: checks", len(load_checks())) as tick:

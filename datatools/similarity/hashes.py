@@ -1,4 +1,4 @@
-"""Near-duplicates by perceptual hash: clusters of images that show the same picture."""
+"""Perceptual hashes that differ in few bits: an exact search that compares few of all pairs."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 BLOCK = 1024
 BATCH = 1 << 21  # candidate pairs that are compared at once
 LOOKUP_COST = 4  # comparing a pair of a bucket costs about so many times a pair of a full block
 
 
-def cluster_hashes(hashes: Sequence[str], radius_bits: int) -> NDArray[np.int64]:
-    """Return a cluster number for each hex hash: hashes within `radius_bits` (Hamming) are linked, links chain.
+def to_words(hashes: Sequence[str]) -> NDArray[np.uint64]:
+    """Hex hashes of equal length, a multiple of 16 digits, as rows of 64-bit words `(n, k)`."""
+    raw = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8)
+    return np.ascontiguousarray(raw.reshape(len(hashes), -1 if len(hashes) else 0)).view(np.uint64)
 
-    The search is exact: shape `(n,)`, numbers by first appearance. Memory grows with n.
-    """
-    if not len(hashes):
-        return np.zeros(0, dtype=np.int64)
-    words = _to_words(hashes)
-    left, right = find_pairs(words, radius_bits)
-    links = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(hashes), len(hashes)))
-    _, clusters = connected_components(links, directed=False)
-    return np.asarray(clusters, dtype=np.int64)
+
+def count_bits(words: NDArray[np.uint64], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bits in which the rows `one[i]` and `other[i]` differ, int64 (m,)."""
+    return np.asarray(np.bitwise_count(words[one] ^ words[other]).sum(axis=1), dtype=np.int64)
 
 
 def find_pairs(words: NDArray[np.uint64], radius_bits: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -37,6 +32,8 @@ def find_pairs(words: NDArray[np.uint64], radius_bits: int) -> tuple[NDArray[np.
     them, all are.
     """
     n = len(words)
+    if not n:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     if radius_bits >= words.shape[1] * 64:
         return _compare_all(words, radius_bits)
     orders = [_sort_part(words, part, radius_bits + 1) for part in range(radius_bits + 1)]
@@ -90,13 +87,3 @@ def _compare_all(words: NDArray[np.uint64], radius_bits: int) -> tuple[NDArray[n
         lefts.append(rows[upper] + start)
         rights.append(columns[upper] + start)
     return np.concatenate(lefts), np.concatenate(rights)
-
-
-def hamming(one: str, other: str) -> int:
-    """Number of bits in which two hex hashes of equal length differ."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
-
-
-def _to_words(hashes: Sequence[str]) -> NDArray[np.uint64]:
-    raw = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8)
-    return np.ascontiguousarray(raw.reshape(len(hashes), -1)).view(np.uint64)

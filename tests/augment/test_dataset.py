@@ -1,51 +1,31 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 from shapely.geometry import Polygon
 
 from datatools import engine
-from datatools.augment import augment_dataset, augment_image, draw_contact_sheet, make_seed
+from datatools.augment.copies import CopyMaker
+from datatools.augment.dataset import augment_dataset
+from datatools.augment.jobs import list_jobs, make_seed
 from datatools.dataset import Dataset
-from datatools.errors import MissingExtraError
+from datatools.errors import DatatoolsError, MissingExtraError
 from datatools.images import decode_image, encode_png
 from datatools.params import AugmentParams
+from datatools.policy.steps import PRESETS, hash_policy, parse_policy
+from datatools.raw import open_raw
 from datatools.schema import ANNOTATIONS, AUGMENTED, BOX, FINDINGS, SPLIT
+from tests.augment.builders import HEIGHT, L_SHAPE, WIDTH, draw
+from tests.small_data import box_row, image_row, label_rows, make_images, mask_row
 
-from .small_data import box_row, image_row, label_rows, make_images, mask_row
-
-WIDTH, HEIGHT = 160, 120
-L_SHAPE = [[50, 30], [110, 30], [110, 60], [80, 60], [80, 95], [50, 95], [50, 30]]
-STILL = AugmentParams(
-    rotate_deg=0, scale=0, shear_deg=0, translate=0, flip=0, brightness=0, noise=0, blur=0, keep_min=0
-)  # fmt: skip
 N_IMAGES = 12
 TRAIN = {f"images/{number:02d}.png" for number in range(8)}
-
-
-def rasterise(rings, zoom=8):
-    """Which pixels lie more than half inside the rings: bool (HEIGHT, WIDTH)."""
-    canvas = Image.new("L", (WIDTH * zoom, HEIGHT * zoom))
-    for ring in rings:
-        points = [(x * zoom - 0.5, y * zoom - 0.5) for x, y in ring]
-        ImageDraw.Draw(canvas).polygon(points, fill=255)
-    return np.asarray(canvas.resize((WIDTH, HEIGHT), Image.Resampling.BOX)) > 127
-
-
-def draw(ring):
-    """The ring in white on black, RGB."""
-    return np.repeat(rasterise([ring])[..., None], 3, axis=2).astype(np.uint8) * 255
-
-
-def iou(one, other):
-    return (one & other).sum() / (one | other).sum()
 
 
 def rings_of(row):
@@ -211,9 +191,9 @@ def test_broken_objects_are_left_out_and_counted(severity, n_dropped, dataset, s
     assert result.summary["images"] == 16, "the image itself is copied"
 
 
-def test_images_without_a_label_have_no_copy(dataset, split, folder):
-    gone = dataset.annotations["path"].eq("images/00.png") & dataset.annotations["kind"].eq("label")
-    some = dataclasses.replace(dataset, annotations=dataset.annotations[~gone].reset_index(drop=True))
+def test_images_with_neither_label_nor_object_have_no_copy(dataset, split, folder):
+    rows = dataset.annotations
+    some = dataclasses.replace(dataset, annotations=rows[rows["path"] != "images/00.png"].reset_index(drop=True))
     result = augment_dataset(some, split, findings(), folder, AugmentParams(factor=1), workers=1)
     assert set(result.table["parent_path"]) == TRAIN - {"images/00.png"}
 
@@ -225,7 +205,7 @@ def test_factor_0_switches_it_off(dataset, split, folder):
     assert result.table.empty
     assert (result.summary["images"], result.summary["parents"], result.summary["objects"]) == (0, 0, 0)
     assert result.summary["dropped"] == {}
-    assert decode_image(draw_contact_sheet(result, folder)).shape == (256, 1024, 3)
+    assert result.shown == []
 
 
 def test_files_whose_names_differ_only_in_the_suffix_keep_apart(dataset, split, folder, tmp_path):
@@ -241,145 +221,115 @@ def test_files_whose_names_differ_only_in_the_suffix_keep_apart(dataset, split, 
     assert result.table["annotation_id"].is_unique
 
 
-# ---- geometry: the picture and what is said of it move together ----
-
-
-def augment(item, seed, **changes):
-    params = dataclasses.replace(STILL, **changes)
-    return augment_image(draw(L_SHAPE), [item], params, seed)
-
-
-def item(kind="mask"):
-    row = mask_row("coco/1", L_SHAPE) if kind == "mask" else box_row("coco/1", (50, 30, 110, 95))
-    return {"mask": None, "annotator": None, **row}
-
-
-MOVES = {
-    "flip": {"flip": 1.0},
-    "rotate": {"rotate_deg": 40},
-    "scale": {"scale": 0.3},
-    "shear": {"shear_deg": 25},
-    "translate": {"translate": 0.2},
-    "all": {"flip": 0.5, "rotate_deg": 20, "scale": 0.2, "shear_deg": 10, "translate": 0.1},
-}
-
-
-@pytest.mark.parametrize("move", MOVES)
-def test_the_polygon_lies_where_its_pixels_are(move):
-    overlaps, shifts = [], []
-    for seed in range(12):
-        pixels, kept, dropped = augment(item(), seed, **MOVES[move])
-        assert dropped == []
-        seen, said = pixels[..., 0] > 127, rasterise(rings_of(kept[0]))
-        overlaps.append(iou(seen, said))
-        shifts.append(np.argwhere(seen).mean(axis=0) - np.argwhere(said).mean(axis=0))
-    assert min(overlaps) > 0.93
-    assert np.abs(np.mean(shifts, axis=0)).max() < 0.2, "shifted one way in pixels, on the average"
-
-
-def test_a_flip_is_exact():
-    pixels, kept, _ = augment(item(), 0, flip=1.0)
-    np.testing.assert_array_equal(pixels, draw(L_SHAPE)[:, ::-1])
-    assert iou(pixels[..., 0] > 127, rasterise(rings_of(kept[0]))) == 1.0
-    assert [kept[0][name] for name in BOX] == [WIDTH - 110, 30, WIDTH - 50, 95]
-    assert [augment(item("box"), 0, flip=1.0)[1][0][name] for name in BOX] == [WIDTH - 110, 30, WIDTH - 50, 95]
-
-
-def test_without_any_change_nothing_changes():
-    pixels, (row,), _ = augment(item(), 5)
-    np.testing.assert_array_equal(pixels, draw(L_SHAPE))
-    assert Polygon(rings_of(row)[0]).equals(Polygon(L_SHAPE))
-
-
-@pytest.mark.parametrize("change", [{"brightness": 0.5}, {"noise": 40.0}, {"blur": 3.0}])
-def test_what_changes_pixels_moves_no_object(change):
-    image = draw(L_SHAPE) // 2 + np.uint8(40)
-    params, changed = dataclasses.replace(STILL, **change), 0
-    for seed in range(5):
-        pixels, (row,), _ = augment_image(image, [item()], params, seed)
-        changed += not np.array_equal(pixels, image)
-        assert [row[name] for name in BOX] == [50, 30, 110, 95]
-    assert changed >= 3
-
-
-def test_the_box_of_a_turned_box_holds_its_corners():
-    for seed in range(6):
-        pixels, (row,), _ = augment(item("box"), seed, rotate_deg=30)
-        rows, columns = np.nonzero(pixels[..., 0] > 127)
-        assert row["mask"] is None
-        assert row["x0_px"] <= columns.min() + 1
-        assert row["x1_px"] >= columns.max()
-        assert row["y0_px"] <= rows.min() + 1
-        assert row["y1_px"] >= rows.max()
-
-
-@pytest.mark.parametrize(
-    ("keep_min", "n_kept"),
-    [(0.0, 1), (0.25, 1), (0.26, 0), (1.0, 0)],
-)
-def test_an_object_that_is_mostly_outside_is_dropped(keep_min, n_kept):
-    quarter = {"mask": None, "annotator": None, **box_row("coco/1", (-30, -30, 30, 30))}  # a quarter is inside
-    _, kept, dropped = augment_image(draw(L_SHAPE), [quarter], dataclasses.replace(STILL, keep_min=keep_min), 0)
-    assert len(kept) == n_kept
-    assert dropped == ["mostly outside the image"] * (1 - n_kept)
-    if kept:
-        assert [kept[0][name] for name in BOX] == [0, 0, 30, 30]
-
-
-def test_an_object_wholly_outside_is_dropped_whatever_keep_min_says():
-    away = {"mask": None, "annotator": None, **box_row("coco/1", (-30, -30, -10, -10))}
-    _, kept, dropped = augment_image(draw(L_SHAPE), [away], STILL, 0)
-    assert kept == []
-    assert dropped == ["mostly outside the image"]
-
-
-def test_a_mask_of_two_parts_keeps_both():
-    left, right = [[10, 10], [30, 10], [30, 30], [10, 10]], [[60, 60], [90, 60], [90, 90], [60, 60]]
-    both = {"annotator": None, **mask_row("coco/1", left, right)}
-    _, (row,), _ = augment_image(draw(L_SHAPE), [both], dataclasses.replace(STILL, flip=1.0), 0)
-    assert len(rings_of(row)) == 2
-    assert [row[name] for name in BOX] == [WIDTH - 90, 10, WIDTH - 10, 90]
-
-
-def test_a_part_cut_off_by_the_edge_leaves_pieces_inside():
-    # a U whose bottom lies below the image: two legs are left
-    u_shape = [[10, 20], [20, 20], [20, 130], [40, 130], [40, 20], [50, 20], [50, 140], [10, 140], [10, 20]]
-    _, (row,), _ = augment_image(draw(L_SHAPE), [{"annotator": None, **mask_row("coco/1", u_shape)}], STILL, 0)
-    assert len(rings_of(row)) == 2
-    assert [row[name] for name in BOX] == [10, 20, 50, HEIGHT]
-
-
 def test_seeds_differ_by_run_content_and_copy():
     seeds = {make_seed(run, sha, copy) for run in range(3) for sha in ("aa", "bb") for copy in range(4)}
     assert len(seeds) == 24
-    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
     assert make_seed(0, "aa", 1) == make_seed(0, "aa", 1)
-
-
-# ---- the picture and the extra ----
-
-
-def test_the_contact_sheet_shows_pairs(augmented, folder):
-    sheet = Image.open(io.BytesIO(draw_contact_sheet(augmented, folder, n_pairs=10, side_px=64)))
-    sheet.load()
-    assert sheet.size == (8 * 64, 2 * 2 * 64)
-    pixels = np.asarray(sheet)
-    assert (pixels[128:, 2 * 64 :] == 255).all(), "ten pairs: the rest of the second row is blank"
-    assert not (pixels[:128] == 255).all()
-    parent = np.asarray(Image.open(folder / "images/00.png").resize((64, 64), Image.Resampling.BOX)).astype(int)
-    assert np.abs(pixels[:64, :64].astype(int) - parent).mean() < 10
 
 
 def test_without_imgaug_the_error_says_how_to_get_it(dataset, split, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "imgaug", None)
+    for name in ("copies", "imgaug_steps"):
+        monkeypatch.delitem(sys.modules, f"datatools.augment.{name}")
     with pytest.raises(MissingExtraError, match=r"^augment: needs the package imaug, .*'\.\[augment\]'"):
         augment_dataset(dataset, split, findings(), folder, AugmentParams())
 
 
 def test_objects_of_an_image_of_another_size_are_left_out(dataset, split, folder):
     row = {"code": "IMG002", "version": 1, "severity": "error", "path": min(TRAIN), "score": 0.0, "message": "size"}
-    result = augment_dataset(dataset, split, FINDINGS.conform([row]), folder, STILL)
+    result = augment_dataset(dataset, split, FINDINGS.conform([row]), folder, AugmentParams(preset="none"))
     objects = result.table[result.table["kind"] != "label"]
     assert min(TRAIN) not in set(objects["parent_path"])
     assert min(TRAIN) in set(result.table["parent_path"]), "the image itself is still copied"
     assert result.summary["dropped"]["broken in the parent"] >= 1
+
+
+# ---- how many copies, and of what
+
+
+def test_classes_have_copies_of_their_own(dataset, split, folder):
+    rows = dataset.annotations
+    rare = rows["path"].isin(["images/00.png", "images/01.png"])
+    mixed = dataclasses.replace(dataset, annotations=rows.assign(label=rows["label"].mask(rare, "square")))
+    result = augment_dataset(mixed, split, findings(), folder, AugmentParams(factor_per_class={"square": 3}), workers=1)
+    labels = result.table[result.table["kind"] == "label"]
+    assert labels["label"].value_counts().to_dict() == {"circle": 6, "square": 6}
+    assert result.summary["labels"] == {"circle": 6, "square": 6}
+    balanced = augment_dataset(mixed, split, findings(), folder, AugmentParams(balance=1.0), workers=1)
+    assert balanced.summary["labels"] == {"circle": 6, "square": 10}, "6 + 6 and 2 + 10"
+
+
+def test_an_unknown_class_is_one_line(dataset, split, folder):
+    with pytest.raises(DatatoolsError, match=r"augment\.factor_per_class has the classes circle, square\. Got 'cat'"):
+        augment_dataset(dataset, split, findings(), folder, AugmentParams(factor_per_class={"cat": 3}))
+
+
+def test_images_with_objects_and_no_label_are_copied_without_one(dataset, split, folder):
+    rows = dataset.annotations
+    bare = dataclasses.replace(dataset, annotations=rows[rows["kind"] != "label"].reset_index(drop=True))
+    result = augment_dataset(bare, split, findings(), folder, AugmentParams(), workers=1)
+    assert set(result.table["parent_path"]) == TRAIN
+    assert set(result.table["kind"]) == {"box", "mask"}
+
+
+def test_the_table_and_the_summary_name_the_policy_and_the_packages(augmented):
+    steps = AugmentParams().steps
+    assert set(augmented.table["policy"]) == {hash_policy(steps)}
+    assert augmented.summary["policy"]["hash"] == hash_policy(steps)
+    assert parse_policy(augmented.summary["policy"]["steps"]) == steps
+    assert {"imaug", "numpy", "opencv-python-headless"} <= augmented.summary["packages"].keys()
+
+
+# ---- online
+
+
+def test_online_nothing_is_copied_and_a_few_are_shown(dataset, split, folder):
+    params = AugmentParams(mode="online", factor=3, mixup=0.2)
+    result = augment_dataset(dataset, split, findings(), folder, params, workers=1)
+    assert (result.members, result.copies) == ([], {})
+    assert result.table.empty
+    assert list(result.table.columns) == list(AUGMENTED.columns)
+    assert (result.summary["mode"], result.summary["images"], result.summary["parents"]) == ("online", 0, 0)
+    assert [pair.path for pair in result.shown] == sorted(TRAIN)
+    offline = augment_dataset(dataset, split, findings(), folder, AugmentParams(), workers=1)
+    assert [pair.copy for pair in result.shown] == [pair.copy for pair in offline.shown], "the same policy"
+
+
+# ---- batches
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_copies_are_the_same_whatever_is_made_beside_them(preset, dataset, split, folder, monkeypatch):
+    params = AugmentParams(preset=preset, factor=3)
+    jobs = list_jobs(dataset, TRAIN, set(), params)
+    made = []
+    for batch in (1, 3, 16):
+        monkeypatch.setattr("datatools.augment.copies.BATCH", batch)
+        maker = CopyMaker(open_raw(folder), params.steps, params.seed, params.keep_min)
+        made.append(maker(jobs))
+        made.append([maker([job])[0] for job in reversed(jobs)][::-1])
+    assert all(copies == made[0] for copies in made[1:])
+    monkeypatch.setattr("datatools.augment.copies.BATCH_PIXELS", 1)
+    assert maker(jobs) == made[0]
+
+
+def test_images_of_several_sizes_go_in_one_batch(tmp_path):
+    sizes = {"a.png": (30, 20), "b.png": (16, 40), "c.png": (25, 25)}
+    for name, (width, height) in sizes.items():
+        Image.fromarray(np.arange(width * height * 3, dtype=np.uint32).astype(np.uint8).reshape(height, width, 3)).save(
+            tmp_path / name
+        )
+    rows = [
+        row for name in sizes for row in (*label_rows(name, {}, "circle"), box_row(f"b/{name}", (2, 3, 12, 13), name))
+    ]
+    images = [image_row(name, width_px=size[0], height_px=size[1]) for name, size in sizes.items()]
+    some = Dataset(make_images(images), ANNOTATIONS.conform(rows), ("circle",))
+    sides = SPLIT.conform([{"path": name, "split": "train", "group": name} for name in sizes])
+    policy = [{"quarter_turns": {"turns": 1}}]
+    result = augment_dataset(some, sides, findings(), tmp_path, AugmentParams(policy=policy), workers=1)
+    for name, data in result.members:
+        height, width = decode_image(data).shape[:2]
+        assert (height, width) == sizes[name.removesuffix(".aug0.png")]
+    boxes = result.table[result.table["kind"] == "box"].set_index("parent_path")[BOX]
+    assert boxes.loc["a.png"].tolist() == [20 - 13, 2, 20 - 3, 12]

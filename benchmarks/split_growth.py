@@ -1,0 +1,275 @@
+"""A data set that grows in ten steps: who moves, what leaks, how even the classes are, beside scikit-learn and FiftyOne.
+
+    python benchmarks/split_growth.py [--sets clothing cifar10n] [--images N] [--embeddings] [--skip-fiftyone]
+
+Data: clothing (3,781 photos, groups: the person who sent them) and cifar10n (30,000), from `../shared/data` or
+DATATOOLS_SHARED. Images arrive a tenth at a time: in a random order, so that people go on sending; of clothing also
+person by person. The near-duplicates
+come from an exact search over perceptual hashes (16 of 256 bits; with --embeddings also over embeddings and pixels), once
+over all images. Every tool splits 7:2:1 at every step; ours keeps its ledger, the others are run again, as they must be:
+scikit-learn's train_test_split (stratified by class) and StratifiedGroupKFold (10 folds; groups: the senders, or each image
+its own), FiftyOne's random_split. compute_leaky_splits is given the hashes as vectors of +1 and -1, so that its cosine
+distance of 0.125 is our 16 bits, and looks at FiftyOne's last split.
+
+Printed, over all ten steps: samples that changed sides, groups and pairs on two sides (the most at one step), how far a
+class's share of a side was from its share of the data, in points (the most at one step, at the first and at the last), CPU
+seconds (user and system) of all splits. FiftyOne's are without those of its database, a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from small_files import REPO, SHARED
+
+sys.path.insert(0, str(REPO))
+
+from datatools.dataset import Dataset
+from datatools.ingest import ingest
+from datatools.params import IngestParams, NeighborsParams, SplitParams
+from datatools.schema import LEDGER, QUARANTINE, SIDES
+from datatools.similarity.run import relate_images
+from datatools.split.run import split_dataset
+
+STEPS = 10
+RATIOS = dict(zip(SIDES, (0.7, 0.2, 0.1), strict=True))
+GROUPS = {"clothing": "sender_id", "cifar10n": ""}
+BITS = 16
+SHARES = "class shares off, in points: most, first, last"
+Splitter = Callable[[Dataset], pd.Series]  # path -> side
+
+
+def main() -> None:
+    """Print a table for each set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--images", type=int, default=30_000, help="at most so many of a set")
+    parser.add_argument("--embeddings", action="store_true", help="near-duplicates by embeddings and pixels as well")
+    parser.add_argument("--skip-fiftyone", action="store_true")
+    args = parser.parse_args()
+    for name in args.sets:
+        with tempfile.TemporaryDirectory() as folder:
+            measure_set(name, Path(folder), args)
+
+
+def measure_set(name: str, folder: Path, args: argparse.Namespace) -> None:
+    """Take a set in, find its near-duplicates once, let every tool split it as it grows."""
+    dataset = take_in(name, folder / "raw", args.images)
+    params = NeighborsParams() if args.embeddings else NeighborsParams(model="none", hash_bits=BITS)
+    related = relate_images(dataset.images, folder / "raw", params, folder / "cache")
+    pairs = related.pairs
+    groups = dataset.images["group"].nunique()
+    print(f"\n{name}: {len(dataset.images):,} images, {groups:,} groups, {len(pairs):,} pairs of near-duplicates")
+    with fiftyone_in(folder, args.skip_fiftyone) as tool:
+        for order in ("image by image", "group by group") if groups else ("image by image",):
+            print(f"\n{order}\n\n| tool | moved | groups crossing | pairs crossing | quarantined | {SHARES} | CPU s |")
+            print("|---|---|---|---|---|---|---|", flush=True)
+            steps = grow(dataset, order == "group by group")
+            print(measure("datatools, ledger", steps, pairs, Ours(pairs)), flush=True)
+            print(measure("train_test_split", steps, pairs, split_randomly), flush=True)
+            print(measure("StratifiedGroupKFold", steps, pairs, split_in_folds), flush=True)
+            if tool:
+                print(measure("FiftyOne random_split", steps, pairs, tool.split), flush=True)
+                print(tool.find_leaks(dataset, pairs), flush=True)
+                tool.clear()
+
+
+def take_in(name: str, root: Path, n_images: int) -> Dataset:
+    """The first images of a set as the stage ingest takes them in."""
+    with zipfile.ZipFile(SHARED / "data" / f"{name}.zip") as archive:
+        names = sorted(item for item in archive.namelist() if item.endswith(".jpg"))[:n_images]
+        archive.extractall(root, names)
+        table = pd.read_csv(archive.open("labels.csv"), dtype=str)
+    columns = {"clothing": ["path", "label"], "cifar10n": ["path", "annotator_1", "annotator_2", "annotator_3"]}[name]
+    table = table[table["path"].isin(names)]
+    table[columns].to_csv(root / "labels.csv", index=False)
+    if GROUPS[name]:
+        table[["path", GROUPS[name]]].to_csv(root / "metadata.csv", index=False)
+    return ingest(root, IngestParams(group_column=GROUPS[name])).dataset
+
+
+def grow(dataset: Dataset, by_group: bool) -> list[Dataset]:
+    """The data set at each step: images in a random order, or groups in one, the images of each in a row."""
+    rng, paths = np.random.default_rng(0), dataset.images["path"].to_numpy(object)
+    order = rng.permutation(len(paths))
+    if by_group:
+        groups, _ = pd.factorize(dataset.images["group"])
+        order = np.argsort(rng.permutation(groups.max() + 1)[groups], kind="stable")
+    arrived = paths[order]
+    return [_cut(dataset, set(arrived[: len(paths) * step // STEPS])) for step in range(1, STEPS + 1)]
+
+
+def _cut(dataset: Dataset, paths: set[str]) -> Dataset:
+    images, annotations = dataset.images, dataset.annotations
+    kept = images[images["path"].isin(paths)].reset_index(drop=True)
+    return Dataset(kept, annotations[annotations["path"].isin(paths)].reset_index(drop=True), dataset.classes)
+
+
+def measure(tool: str, steps: list[Dataset], pairs: pd.DataFrame, split: Splitter) -> str:
+    """One line of the table."""
+    before, seconds = pd.Series(dtype=object), 0.0
+    moved, groups, crossing, held, off = 0, [], [], 0, []
+    for dataset in steps:
+        with cpu() as spent:
+            sides = split(dataset)
+        seconds += spent[0]
+        both = before.index.intersection(sides.index)
+        moved += int((before[both] != sides[both]).sum())
+        before = sides
+        placed = sides[sides != QUARANTINE]
+        held = len(sides) - len(placed)
+        groups.append(count_groups(dataset, placed))
+        crossing.append(count_pairs(pairs, placed))
+        off.append(measure_classes(dataset.labels, placed))
+    shares = f"{max(off):.1f}, {off[0]:.1f}, {off[-1]:.1f}"
+    return f"| {tool} | {moved:,} | {max(groups):,} | {max(crossing):,} | {held} | {shares} | {seconds:.1f} |"
+
+
+def count_groups(dataset: Dataset, sides: pd.Series) -> int:
+    """Groups on more than one side."""
+    where = dataset.images.set_index("path")["group"].dropna().to_frame().join(sides.rename("side"), how="inner")
+    return int((where.groupby("group")["side"].nunique() > 1).sum())
+
+
+def count_pairs(pairs: pd.DataFrame, sides: pd.Series) -> int:
+    """Pairs of which both are there and on different sides."""
+    one, other = pairs["path"].map(sides), pairs["other"].map(sides)
+    return int((one.notna() & other.notna() & (one != other)).sum())
+
+
+def measure_classes(labels: pd.Series, sides: pd.Series) -> float:
+    """The largest difference between a class's share of a side and its share of all, in points."""
+    table = pd.crosstab(labels, sides.reindex(labels.index))
+    return float(
+        (table / table.sum()).sub(table.sum(axis=1) / table.to_numpy().sum(), axis=0).abs().to_numpy().max() * 100
+    )
+
+
+class Ours:
+    """datatools: the ledger goes from step to step."""
+
+    def __init__(self, pairs: pd.DataFrame) -> None:
+        self.pairs, self.ledger = pairs, LEDGER.empty()
+
+    def __call__(self, dataset: Dataset) -> pd.Series:
+        """Split, certify, and keep the ledger."""
+        result = split_dataset(dataset, self.pairs, self.ledger, SplitParams(**RATIOS))
+        self.ledger = result.ledger
+        return result.table.set_index("path")["split"].astype(object)
+
+
+def split_randomly(dataset: Dataset) -> pd.Series:
+    """scikit-learn's train_test_split, twice; classes with too few images for stratification go without."""
+    from sklearn.model_selection import train_test_split
+
+    labels = dataset.labels
+    common = labels.map(labels.value_counts()).ge(20)
+    strata = labels.where(common, "rare")
+    paths = labels.index.to_numpy(object)
+    train, rest = train_test_split(paths, train_size=RATIOS["train"], stratify=strata, random_state=0)
+    val_share = RATIOS["val"] / (RATIOS["val"] + RATIOS["test"])
+    val, test = train_test_split(rest, train_size=val_share, stratify=strata[rest], random_state=0)
+    return to_sides(train, val, test)
+
+
+def split_in_folds(dataset: Dataset) -> pd.Series:
+    """scikit-learn's StratifiedGroupKFold: one fold of ten is test, two are val."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = dataset.labels
+    known = dataset.images.set_index("path")["group"].reindex(labels.index)
+    groups = known.fillna(pd.Series(labels.index, index=labels.index))
+    folds = StratifiedGroupKFold(10, shuffle=True, random_state=0).split(labels, labels, groups)
+    parts = [labels.index[chosen].to_numpy(object) for _, chosen in folds]
+    return to_sides(np.concatenate(parts[3:]), np.concatenate(parts[1:3]), parts[0])
+
+
+def to_sides(*parts: Any) -> pd.Series:
+    """path -> side of the paths of train, val and test."""
+    return pd.concat([pd.Series(side, index=part, dtype=object) for side, part in zip(SIDES, parts, strict=True)])
+
+
+class FiftyOne:
+    """FiftyOne with a database of its own below a folder; the samples need no picture."""
+
+    def __init__(self, fiftyone: Any) -> None:
+        self.fiftyone, self.dataset, self.last = fiftyone, fiftyone.Dataset(), pd.Series(dtype=object)
+
+    def split(self, dataset: Dataset) -> pd.Series:
+        """random_split of all samples again: a tag for each side."""
+        import fiftyone.utils.random
+
+        known = set(self.dataset.values("filepath"))
+        new = [f"/{path}" for path in dataset.labels.index if f"/{path}" not in known]
+        self.dataset.add_samples([self.fiftyone.Sample(filepath=path) for path in new], progress=False)
+        self.dataset.untag_samples(list(SIDES))
+        fiftyone.utils.random.random_split(self.dataset, RATIOS, seed=0)
+        paths, tags = self.dataset.values(["filepath", "tags"])
+        self.last = pd.Series([tag[0] for tag in tags], index=[path[1:] for path in paths], dtype=object)
+        return self.last
+
+    def clear(self) -> None:
+        """Start anew."""
+        self.dataset, self.last = self.fiftyone.Dataset(), pd.Series(dtype=object)
+
+    def find_leaks(self, dataset: Dataset, pairs: pd.DataFrame) -> str:
+        """compute_leaky_splits on the last split, given the hashes as vectors."""
+        from fiftyone.brain import compute_leaky_splits
+
+        digests = dataset.images.set_index("path")["phash"].reindex(
+            [path[1:] for path in self.dataset.values("filepath")]
+        )
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(len(digests), -1), axis=1)
+        vectors = bits.astype(np.float32) * 2 - 1
+        with cpu() as spent:
+            index = compute_leaky_splits(
+                self.dataset, splits=list(SIDES), embeddings=vectors, threshold=2 * BITS / 256, progress=False
+            )
+            found = {path[1:] for path in index.leaks_view().values("filepath")}
+        one, other = pairs["path"].map(self.last), pairs["other"].map(self.last)
+        crossing = pairs[(one != other) & one.notna() & other.notna()]
+        true = set(crossing["path"]) | set(crossing["other"])
+        said = f"says {len(found):,} samples leak; {len(true & found):,} of the {len(true):,} that do"
+        return f"| FiftyOne compute_leaky_splits | {said} | | | | | {spent[0]:.1f} |"
+
+
+@contextmanager
+def fiftyone_in(folder: Path, skip: bool) -> Iterator[FiftyOne | None]:
+    """Start our mongod below `folder` and FiftyOne on it."""
+    if skip:
+        yield None
+        return
+    from datatools.review.mongod import run_mongod
+
+    with run_mongod(folder):
+        import fiftyone
+
+        yield FiftyOne(fiftyone)
+
+
+@contextmanager
+def cpu() -> Iterator[list[float]]:
+    """CPU seconds of this process while in the block."""
+    spent = [0.0]
+    start = _cpu()
+    yield spent
+    spent[0] = _cpu() - start
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()

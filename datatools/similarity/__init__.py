@@ -1,0 +1,1 @@
+"""Which images are alike: embeddings, the neighbour graph, near-duplicates."""
