@@ -11,7 +11,7 @@ import pandas as pd
 from datatools.dataset import Dataset, label_id, load_dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import find_reverted, refold
-from datatools.fixes.history import find_record, load_decided
+from datatools.fixes.history import PENDING, Decided, find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
 from datatools.fixes.targets import Target, find_disputes
 from datatools.project import Project
@@ -72,8 +72,9 @@ def _include(project: Project, image: str, *, why: str, who: str, base: str) -> 
 
 def revert(project: Project, record_id: str, *, why: str, who: str) -> FixRecord:
     """Record that an earlier record no longer holds; raises DatatoolsError when the id names none, or several."""
-    found = find_record(load_decided(project)[0], record_id)
-    if found.status == "reverted":
+    records, _ = load_records(project.fixes)
+    found = find_record([Decided(record, PENDING) for record in records], record_id)
+    if found.record.id in find_reverted(records):
         raise DatatoolsError(f"id: expected a record in force. Got {found.record.id}, which is reverted already.")
     record = FixRecord("revert", who, now(), why, reverts=found.record.id)
     append_records(sitting_path(project.fixes, who, record.when), [record])
