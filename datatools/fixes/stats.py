@@ -93,12 +93,18 @@ def measure_precision(decided: Sequence[Decided]) -> Precision:
     Counted are images that the queue showed because their label looked wrong (`evidence.queue` is `label`): wrong are
     those that were relabelled or left out, right those confirmed.
     """
-    judged = [item for item in decided if item.record.evidence.get("queue") == "label"]
+    judged = [item for item in decided if "label" in _kinds_of(item)]
     wrong = sum(item.record.op in SAYS_WRONG for item in judged)
     if not judged:
         return Precision(0, 0, None, None, None)
     interval = binomtest(wrong, len(judged)).proportion_ci(confidence_level=CONFIDENCE, method="wilson")
     return Precision(wrong, len(judged), wrong / len(judged), float(interval.low), float(interval.high))
+
+
+def _kinds_of(item: Decided) -> list[Any]:
+    """What the queue showed the image for: one kind, or the list that the app keeps."""
+    kinds = item.record.evidence.get("queue")
+    return kinds if isinstance(kinds, list) else [kinds]
 
 
 def _words_about_images(decided: Sequence[Decided]) -> dict[str, Decided]:

@@ -34,6 +34,7 @@ KINDS = {
     "disagreement": "annotators disagree",
     "duplicate": "near-duplicate",
     "rare": "rare",
+    "failure": "the model gets it wrong",
 }
 REASONS = {
     "BOX004": "a box whose coordinates are no numbers",

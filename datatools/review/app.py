@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datatools.errors import DatatoolsError
+from datatools.review.layout import WORKSPACE
 from datatools.review.load import NAME
 from datatools.review.mongod import FOLDER
 from datatools.review.process import HOST, die_with_parent, free_port, stop_process
@@ -24,7 +25,10 @@ PORT = 5151  # FiftyOne's own
 N_PORTS = 20  # how many ports from the wanted one on are tried
 START_TIMEOUT_S = 120.0  # importing FiftyOne on a cold, busy disk takes most of it
 STOP_TIMEOUT_S = 10.0
-SERVE = "from pathlib import Path; from datatools.review.serve import serve_app; serve_app({port}, Path({root!r}))"
+SERVE = (
+    "from pathlib import Path; from datatools.review.serve import serve_app; "
+    "serve_app({port}, Path({root!r}), Path({project!r}), {who!r})"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ReviewApp:
     @property
     def url(self) -> str:
         """Where the queue is shown, in the order of its ranks."""
-        return f"http://{HOST}:{self.port}/datasets/{NAME}?view=queue"
+        return f"http://{HOST}:{self.port}/datasets/{NAME}?view=queue&workspace={WORKSPACE}"
 
     @property
     def instructions(self) -> str:
@@ -46,10 +50,10 @@ class ReviewApp:
         return (
             f"The review queue is open at {self.url}\n"
             f"From another machine: {tunnel}, then open that address.\n"
-            "To decide: open an image, choose Annotate and click its label to change it; or tag the image `confirm`\n"
-            "(the label is right) or `exclude` (the image goes). A reason may go into `why`.\n"
-            "Edits stay in the review. Ctrl-C ends the App; `datatools review --save`, here or in a second terminal,\n"
-            "turns them into fix records."
+            "To decide: open an image and press a (accept the suggestion), k (keep the label), r (relabel), x (exclude),\n"
+            "e (ask an expert) or u (undo). Each decision is on the disk in data/fixes when the App says `Recorded`.\n"
+            "What you change with FiftyOne's own tools (Annotate, the tags `confirm` and `exclude`) stays in the review\n"
+            "until `datatools review --save`, here or in a second terminal. Ctrl-C ends the App."
         )
 
     def wait(self) -> None:
@@ -59,8 +63,10 @@ class ReviewApp:
 
 
 @contextlib.contextmanager
-def open_app(project: Path, root: Path, port: int = PORT) -> Iterator[ReviewApp]:
+def open_app(project: Path, root: Path, port: int = PORT, who: str = "") -> Iterator[ReviewApp]:
     """Serve the review of the folder `project` on 127.0.0.1 until the block ends; images come from below `root`.
+
+    Decisions by key or button are records of `who`; without a name the App refuses them.
 
     Takes `port` or the next free one. Call it inside run_mongod, after load_review. Raises DatatoolsError when no port
     is free or the App does not start.
@@ -70,7 +76,11 @@ def open_app(project: Path, root: Path, port: int = PORT) -> Iterator[ReviewApp]
     log = folder / "app.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE.format(port=port, root=str(root.resolve()))],
+            [
+                sys.executable,
+                "-c",
+                SERVE.format(port=port, root=str(root.resolve()), project=str(project.resolve()), who=who),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -3,7 +3,7 @@
 A label that was changed is a relabel record, the tag `confirm` a confirm record, the tag `exclude` an exclude record;
 a tag that was saved and then removed is a revert record. Which edits are saved is read from the records themselves:
 each names the sample it came from in `evidence.sample`. So a save may be killed at any point: the next one writes what
-is missing and nothing else.
+is missing and nothing else. What was decided by key or button is on the disk already (sitting.py): it is no edit.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ReviewSample:
     @property
     def withdrawn(self) -> list[FixRecord]:
         """Confirm and exclude records whose tag was removed again."""
-        return [record for record in self.recorded if record.op in TAGS and record.op not in self.tags]
+        return [r for r in self.recorded if r.op in TAGS and r.op not in self.tags and not is_by_key(r)]
 
     @property
     def is_edited(self) -> bool:
@@ -165,8 +165,14 @@ def read_samples(review: fo.Dataset, records: Sequence[FixRecord] = ()) -> list[
     return [_to_sample(row, made.get(row["id"], []), reverted) for row in rows]
 
 
+def is_by_key(record: FixRecord) -> bool:
+    """Whether a record was made by a key or button of the App, not by `datatools review --save`."""
+    return "action" in record.evidence
+
+
 def _to_sample(row: dict[str, Any], made: Sequence[FixRecord], reverted: set[str]) -> ReviewSample:
-    label_records = [r for r in made if r.op == "relabel" and r.annotation_id == row["annotation_id"]]
+    saved = [r for r in made if not is_by_key(r)]  # a key sets label and baseline at once, or neither
+    label_records = [r for r in saved if r.op == "relabel" and r.annotation_id == row["annotation_id"]]
     evidence = {name: row.pop(name) for name in EVIDENCE}
     tagged = [row.pop(name) or () for name in ("tags", "label_tags", "suggested_tags")]
     row["tags"] = frozenset(itertools.chain(*tagged)) & set(TAGS)

@@ -26,6 +26,7 @@ from datatools.review.process import HOST, die_with_parent, free_port, stop_proc
 from datatools.store import load_json, save_json
 
 FOLDER = Path(".datatools", "review")
+PLUGINS = Path(__file__).resolve().parent  # below it is our plugin and no other
 DATABASE = "datatools"
 START_TIMEOUT_S = 60.0  # a cold start takes 1 to 3 s here; recovery after a crash took 14 s
 STOP_TIMEOUT_S = 30.0
@@ -186,7 +187,7 @@ def _load_state(folder: Path) -> dict[str, int] | None:
 
 
 def _point_fiftyone_at(mongod: Mongod, folder: Path) -> None:
-    """Configure FiftyOne: this database, no tracking, no plugins, nothing from or in the home folder.
+    """Configure FiftyOne: this database, no tracking, no plugin but ours, nothing from or in the home folder.
 
     FiftyOne takes its configuration from the environment alone, while it is imported. Writing it here is the one
     place where the library touches the environment.
@@ -219,7 +220,7 @@ def fiftyone_environment(mongod: Mongod, folder: Path) -> dict[str, str]:
         "FIFTYONE_ALLOWED_ORIGINS": "",
         "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
         "FIFTYONE_APP_CONFIG_PATH": str(folder / "app_config.json"),
-        "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
+        "FIFTYONE_PLUGINS_DIR": str(PLUGINS),
         "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
         "FIFTYONE_EXECUTION_STORE_NOTIFICATION_SERVICE_DISABLED": "true",
         "FIFTYONE_LOGGING_LEVEL": "ERROR",

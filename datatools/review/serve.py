@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from datatools.project import Project
+from datatools.review.acting import open_sitting
 from datatools.review.process import HOST
 
 Scope = MutableMapping[str, Any]
@@ -20,8 +22,12 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 OWN_HOSTS = frozenset({HOST, "localhost"})  # an SSH tunnel ends at one of these too
 
 
-def serve_app(port: int, root: Path) -> None:
-    """Serve the App on 127.0.0.1:`port` until SIGTERM; images come from below `root` only."""
+def serve_app(port: int, root: Path, project: Path, who: str = "") -> None:
+    """Serve the App on 127.0.0.1:`port` until SIGTERM; images come from below `root` only.
+
+    Its operators decide as `who` and record below the fixes folder of the folder `project`.
+    """
+    open_sitting(project, Project(project).fixes, who)
     from fiftyone.server.app import app
     from fiftyone.server.events import set_port
     from hypercorn.asyncio import serve

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
-def to_shapes(objects: pd.DataFrame | None, width_px: int, height_px: int) -> tuple[fo.Detections, fo.Polylines]:
-    """Boxes and polygons of one image (rows of ANNOTATIONS) in FiftyOne's relative coordinates.
+def to_shapes(
+    objects: Iterable[Mapping[str, Any]], width_px: int, height_px: int
+) -> tuple[fo.Detections, fo.Polylines]:
+    """Boxes and polygons of one image (rows of ANNOTATIONS as mappings) in FiftyOne's relative coordinates.
 
     Swapped corners are put in order; a shape with too few, missing or infinite coordinates is left out, as there is
     nothing to draw. The tables keep it, and its finding names it.
@@ -23,7 +25,7 @@ def to_shapes(objects: pd.DataFrame | None, width_px: int, height_px: int) -> tu
     import fiftyone as fo
 
     boxes, polygons = [], []
-    for row in [] if objects is None else objects.to_dict("records"):
+    for row in objects:
         common = {"label": None if pd.isna(row["label"]) else row["label"], "annotation_id": row["annotation_id"]}
         box = _relative_box(row, width_px, height_px)
         if box is not None:

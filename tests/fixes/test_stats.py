@@ -34,7 +34,7 @@ def decided(op: str, number: int, status: str = "applied", **fields) -> Decided:
 def make_stats() -> FixStats:
     items = [
         decided("relabel", 0, after="dog", evidence=QUEUE),
-        decided("relabel", 1, after="dog", evidence=QUEUE, who="bob"),
+        decided("relabel", 1, after="dog", evidence={"queue": ["label", "duplicate"]}, who="bob"),
         decided("confirm", 2, evidence=QUEUE),
         decided("exclude", 3, evidence=QUEUE),
         decided("confirm", 4, evidence={"queue": "duplicate"}),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
 from datatools.fixes.records import load_records
 from datatools.review import app
 from datatools.review.app import open_app
-from datatools.review.load import find_review
+from datatools.review.cards import load_deck
+from datatools.review.load import NAME, find_review
 from datatools.review.process import free_port
 from datatools.review.run import open_review, save_review
 
@@ -26,7 +30,7 @@ CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MA
 
 @pytest.fixture(scope="module")
 def opened(database, project):
-    with open_review(project.layout, free_port()) as found:
+    with open_review(project.layout, free_port(), "Ada") as found:
         yield found
 
 
@@ -82,7 +86,9 @@ def test_it_serves_images_of_the_project_and_no_other_file(opened, project):
 def test_the_instructions_name_the_address_the_tunnel_and_the_decisions(opened):
     text = opened.instructions
     assert opened.url in text and f"ssh -L {opened.port}:127.0.0.1:{opened.port}" in text
-    assert all(word in text for word in ("`confirm`", "`exclude`", "datatools review --save"))
+    assert all(
+        word in text for word in ("a (accept the suggestion)", "`confirm`", "`exclude`", "datatools review --save")
+    )
 
 
 def test_a_taken_port_gives_the_next_and_none_an_error(opened, monkeypatch):
@@ -129,11 +135,115 @@ def test_a_label_that_is_changed_in_the_app_becomes_a_record(page, review, proje
     assert load_records(project.layout.fixes)[0] == sorted(records, key=lambda record: record.id)
 
 
+def test_keys_accept_relabel_and_undo_and_the_records_are_on_the_disk(page, review, project):
+    fixes = project.layout.fixes
+    known = {record.id for record in load_records(fixes)[0]}
+    rows = project.queue[project.queue["kind"] == "label"]
+    page.goto(page.url.split("/datasets")[0] + "/datasets/review?view=suspect-labels&workspace=review")
+    page.get_by_text(f"{len(rows)} samples").wait_for()
+    page.locator("[data-cy=looker]").nth(1).click()
+    page.locator("[data-cy=modal]").wait_for()
+    first, second, third = (rows.iloc[number] for number in (1, 2, 3))
+    page.wait_for_timeout(1000)  # the image fades in
+
+    page.keyboard.press("a")
+    page.get_by_text(f"Recorded: {Path(first['path']).name}").wait_for()
+    _wait_for(page, lambda: _open_sample(page) == _id(review, second["path"]))
+    after = next(name for name in project.dataset.classes if name not in (second["label"], second["suggested"]))
+    page.keyboard.press("r")
+    page.get_by_placeholder("Relabel to").wait_for()
+    _shoot(page, project, "review-relabel.png")
+    page.keyboard.type(after)
+    page.keyboard.press("Enter")
+    page.get_by_text(f"Recorded: {Path(second['path']).name}").wait_for()
+    _wait_for(page, lambda: _open_sample(page) == _id(review, third["path"]))
+    _shoot(page, project, "review-image.png")
+    page.keyboard.press("u")
+    page.get_by_text("taken back").wait_for()
+    _wait_for(page, lambda: _open_sample(page) == _id(review, second["path"]))
+
+    made = [record for record in load_records(fixes)[0] if record.id not in known]
+    labels = [r for r in made if r.op == "relabel" and r.annotation_id == label_id(r.path)]
+    said = [(r.path, r.before, r.after, r.who, r.evidence["action"]) for r in labels]
+    assert said == [
+        (first["path"], first["label"], first["suggested"], "Ada", "accept"),
+        (second["path"], second["label"], after, "Ada", "relabel"),
+    ]
+    reverted = {record.reverts for record in made if record.op == "revert"}
+    assert reverted == {r.id for r in made if r.op == "relabel" and r.path == second["path"]}
+    shown = review.match({"path": {"$in": [first["path"], second["path"]]}}).sort_by("rank")
+    assert shown.values("label.label") == [first["suggested"], second["label"]]
+    assert [tags or [] for tags in shown.values("tags")] == [["decided"], []]
+    assert save_review(project.layout, "Ada") == []
+
+
+def test_the_panel_has_buttons_facts_and_progress(page, review, project):
+    page.goto(page.url.split("?")[0] + "?view=queue&workspace=review")
+    panel = page.get_by_text("Reviewer: Ada")
+    panel.first.wait_for()
+    page.locator("[data-cy=looker]").nth(4).hover()
+    page.locator("[data-cy=looker]").nth(4).locator("input[type=checkbox]").dispatch_event("click")
+    page.get_by_text(f"rank {project.queue['rank'].iloc[4]}").first.wait_for()
+    page.wait_for_timeout(500)
+    _shoot(page, project, "review-queue.png")
+    page.get_by_text("Ask an expert (e)").first.click()
+    page.get_by_text(": ask").first.wait_for()
+    path = project.queue["path"].iloc[4]
+    _wait_for(page, lambda: review.match({"path": path}).values("tags") == [["asked"]])
+
+
+def test_two_reviewers_at_once_lose_nothing_and_disagree_aloud(opened, project, review):
+    with open_app(project.folder, project.raw, free_port(), "Bob") as second:
+        cards = load_deck(project.folder).cards[8:14]
+        jobs = [
+            (app.port, action, card.sample) for card in cards for app, action in ((opened, "keep"), (second, "accept"))
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda job: press(*job), jobs))
+        assert all("Recorded" in answer for answer in answers)
+        assert "disputed" in press(second.port, "refresh", None)
+    told = {(r.who, r.path, r.evidence.get("action")) for r in load_records(project.layout.fixes)[0]}
+    assert told >= {(who, card.path, action) for card in cards for who, action in (("Ada", "keep"), ("Bob", "accept"))}
+    paths = [card.path for card in cards]
+    assert all("disputed" in tags for tags in review.match({"path": {"$in": paths}}).values("tags"))
+
+
+def test_an_app_without_a_name_records_nothing(project, opened):
+    with open_app(project.folder, project.raw, free_port()) as nameless:
+        card = load_deck(project.folder).cards[-1]
+        assert "Nothing was recorded" in press(nameless.port, "keep", card.sample)
+
+
 def test_nothing_is_written_to_the_home_folder(page, project):
     home = Path.home()
     made = [path for path in (home / ".fiftyone", home / "fiftyone") if path.exists()]
     started = psutil.Process().create_time()
     assert [path for path in made if path.stat().st_mtime > started] == []
+
+
+def press(port, action, sample):
+    """What the page sends for a key, and the message that the App would show."""
+    body = {"operator_uri": f"@datatools/review/{action}", "params": {}, "dataset_name": NAME, "view": []}
+    body |= {"current_sample": sample, "selected": [], "extended": {}, "filters": {}}
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/operators/execute", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        requests = json.load(response)["executor"]["requests"]
+    return "; ".join(item["params"]["message"] for item in requests if item["operator_uri"] == "notify")
+
+
+def _id(review, path):
+    return review.match({"path": path}).values("id")[0]
+
+
+def _open_sample(page):
+    return parse_qs(urlsplit(page.url).query).get("id", [""])[0]
+
+
+def _shoot(page, project, name):
+    """Keep a picture where DATATOOLS_SCREENSHOTS says; the guide's are made so."""
+    page.wait_for_timeout(300)
+    page.screenshot(path=Path(os.environ.get("DATATOOLS_SCREENSHOTS", project.folder)) / name)
 
 
 def _media(page):

@@ -12,8 +12,11 @@ from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
 from datatools.fixes.records import FixRecord, append_records, load_records, sitting_path
 from datatools.review import decisions
+from datatools.review.cards import Card, Deck
 from datatools.review.decisions import collect_decisions, save_decisions
 from datatools.review.load import load_review
+from datatools.review.showing import show_standings
+from datatools.review.sitting import Sitting
 from datatools.schema import CONSENSUS
 
 WHO = "Ada Lovelace"
@@ -263,7 +266,7 @@ def test_a_record_that_was_applied_and_then_reverted_is_not_built_upon(review, p
     assert project.reingest(fixes).dataset.labels[sample.path] == ours
 
 
-def test_a_label_that_somebody_else_changed_is_a_conflict_and_never_overwritten(review, save, fixes, project):
+def test_a_label_that_somebody_else_changed_is_disputed_and_never_overwritten(review, save, fixes, project):
     sample, before, theirs, ours = pick(review)
     relabel(sample, ours)
     record = FixRecord("relabel", "Bob", WHEN.format(0), "mine", sample.path, label_id(sample.path), before, theirs)
@@ -271,8 +274,28 @@ def test_a_label_that_somebody_else_changed_is_a_conflict_and_never_overwritten(
     saved = of_label(save(1))
     assert [(r.before, r.after) for r in saved] == [(before, ours)]
     result = project.reingest(fixes)
-    assert result.dataset.labels[sample.path] == theirs
-    assert list(result.fixes.loc[result.fixes["id"] == saved[0].id, "status"]) == ["conflict"]
+    assert result.dataset.labels[sample.path] == before
+    assert list(result.fixes.loc[result.fixes["id"] == saved[0].id, "status"]) == ["disputed"]
+
+
+def test_what_a_key_recorded_is_not_saved_again_nor_taken_back(review, save, project, fixes):
+    sample, _, after, last = pick(review)
+    deck = Deck(project.dataset.version, project.dataset.classes, (_card(sample), _card(pick(review, 1)[0])))
+    sitting = Sitting(deck, fixes, WHO)
+    sitting.decide([sample.id], "relabel", after)
+    assert save(1) == []  # the App was killed before it showed the record
+    show_standings(review, sitting.standings())
+    assert review.first().label.label == review.first().loaded_label == after
+    sitting.decide([deck.cards[1].sample], "exclude")
+    show_standings(review, sitting.standings())
+    assert save(2) == []
+    review.reload()
+    relabel(review.first(), last)
+    assert {(r.before, r.after) for r in save(3)} == {(after, last)}
+
+
+def _card(sample):
+    return Card(sample.id, sample.path, sample.rank, sample.annotation_id, sample.label.label)
 
 
 def test_an_image_that_is_gone_still_gives_a_record(review, project, database):

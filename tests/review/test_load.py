@@ -6,16 +6,21 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from datatools.dataset import Dataset, label_id
 from datatools.errors import DatatoolsError
 from datatools.fixes.make import relabel_image
+from datatools.review.cards import load_deck
+from datatools.review.failures import add_failures
 from datatools.review.layout import VIEWS
 from datatools.review.load import find_review, load_review
+from datatools.review.map import load_nearby
 from datatools.review.shapes import to_shapes
 from datatools.schema import ANNOTATIONS, QUEUE
+from datatools.similarity.graph import Neighbors, find_neighbors, save_neighbors
 
 WHO = {"who": "Ada", "when": "2026-01-02T03:04:05.000000Z", "why": "it is a seven"}
 
@@ -60,11 +65,54 @@ def test_boxes_and_polygons_are_relative(review, project):
     assert sample.polygons.polylines[0].points[0][0] == pytest.approx([c / 64 for c in json.loads(row["mask"])[0][0]])
 
 
-def test_saved_views_show_one_kind_each(review, project):
+def test_saved_views_show_one_kind_each_and_the_class_pairs(review, project):
     kinds = project.queue["kind"].value_counts()
     counts = {name: review.load_saved_view(name).count("id") for name in review.list_saved_views()}
-    assert counts.pop("queue") == len(project.queue)
-    assert counts == {name: kinds[kind] for name, kind in VIEWS.items()}
+    assert counts.pop("queue") == counts.pop("not decided") == len(project.queue)
+    pairs = {name: counts.pop(name) for name in list(counts) if name.startswith("suspect: ")}
+    assert counts == {name: kinds[kind] for name, kind in VIEWS.items() if kind in kinds}
+    suspects = project.queue[project.queue["kind"] == "label"]
+    assert pairs == (("suspect: " + suspects["label"] + " or " + suspects["suggested"]).value_counts()).to_dict()
+
+
+def test_with_neighbours_there_is_a_map_an_index_and_a_view_of_the_outliers(database, project, request, tmp_path):
+    pytest.importorskip("faiss")
+    paths = project.dataset.images["path"].tolist()
+    embeddings = np.random.default_rng(0).normal(size=(len(paths), 8)).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    save_neighbors(tmp_path, Neighbors(tuple(paths), embeddings, *find_neighbors(embeddings, 5)), {})
+    nearby = load_nearby(tmp_path, project.queue["path"].tolist())
+    review = load_review(project.dataset, project.queue, project.raw, name=request.node.name, nearby=nearby)
+    assert set(review.list_brain_runs()) == {"map", "similarity"}
+    assert review.load_brain_results("map").points.shape == (len(project.queue), 2)
+    nearest = review.sort_by_similarity(review.first().id, k=3, brain_key="similarity").values("path")
+    own = embeddings[[paths.index(path) for path in project.queue["path"]]]
+    by_hand = project.queue["path"].to_numpy()[np.argsort(-own @ own[0])[:3]]
+    assert nearest == by_hand.tolist()
+    alone = review.load_saved_view("outliers").values("isolation")
+    assert alone == sorted(alone, reverse=True) and len(alone) == len(project.queue)
+    assert load_nearby(tmp_path / "none", paths) is None
+
+
+def test_failures_come_behind_the_queue(project, tmp_path):
+    paths = [project.queue["path"].iloc[0], project.dataset.images["path"].iloc[-1], "gone.png"]
+    rows = {"path": paths, "label": ["1"] * 3, "predicted": ["7"] * 3, "confidence": [0.9, 0.8, 0.7]}
+    pd.DataFrame(rows).to_csv(tmp_path / "failures.csv", index=False)
+    found = add_failures(project.queue, tmp_path / "failures.csv", project.dataset.images["path"])
+    added = found.iloc[len(project.queue) :]
+    assert added["path"].tolist() == paths[:2] and added["rank"].tolist() == [16, 17]
+    assert added["reason"].iloc[0] == "the trained model says '7' with 90%, the label is '1'"
+    assert add_failures(project.queue, tmp_path / "none.csv", project.dataset.images["path"]) is project.queue
+
+
+def test_the_cards_say_what_the_samples_say(database, project, request, tmp_path):
+    (tmp_path / ".datatools" / "review").mkdir(parents=True)
+    review = load_review(project.dataset, project.queue, project.raw, name=request.node.name, project=tmp_path)
+    deck = load_deck(tmp_path)
+    assert [card.sample for card in deck.cards] == review.sort_by("rank").values("id")
+    assert [card.label for card in deck.cards] == review.values("label.label")
+    assert deck.cards[0].evidence["queue"] == ["label"] and deck.base == project.dataset.version
+    assert set(deck.cards[0].said) <= {"anna", "ben", "chloe"} and len(deck.cards[0].objects) == 1
 
 
 def test_an_image_that_is_queued_twice_is_one_sample(database, project, request):
@@ -88,7 +136,7 @@ def test_broken_geometry_is_left_out_and_never_stops_the_load(database):
         [row(number, mask) for number, mask in enumerate(masks)]
         + [row(10, box=(8, 8, 4, 4)), row(11, box=(1, 1, math.inf, 2)), row(12, box=(-4, 0, 99, 9), label=None)]
     )
-    boxes, polygons = to_shapes(objects, 10, 10)
+    boxes, polygons = to_shapes(objects.to_dict("records"), 10, 10)
     assert polygons.polylines == []
     assert [box.bounding_box for box in boxes.detections] == [
         pytest.approx([0.4, 0.4, 0.4, 0.4]),
@@ -118,6 +166,16 @@ def test_a_new_queue_keeps_unsaved_edits_and_rebuilds_the_rest(review, project):
     assert again.match({"path": tagged.path}).first().tags == ["exclude"]
     assert again.match({"path": plain.path}).first().id != plain.id
     assert again.load_saved_view("queue").values("path")[:2] == list(queue["path"])[:2]
+
+
+def test_a_kept_sample_that_left_the_queue_can_still_be_decided(review, project, tmp_path):
+    edited = review.first()
+    edited.tags.append("exclude")
+    edited.save()
+    (tmp_path / ".datatools" / "review").mkdir(parents=True)
+    load_review(project.dataset, project.queue.iloc[1:], project.raw, name=review.name, project=tmp_path)
+    card = load_deck(tmp_path).find([edited.id])[0]
+    assert (card.path, card.annotation_id, card.label) == (edited.path, edited.annotation_id, edited.label.label)
 
 
 def test_a_load_that_was_killed_is_done_again(review, project):
