@@ -6,7 +6,7 @@ from argparse import Namespace
 from datatools.dataset import load_dataset
 from datatools.params import SplitParams
 from datatools.report.split_page import build_split_report, save_split_report
-from datatools.schema import PAIRS, SPLIT
+from datatools.schema import FIX_STATUS, PAIRS, SPLIT
 from datatools.split.ledger import load_ledger, save_ledger
 from datatools.split.run import split_dataset
 from datatools.stage import stage
@@ -20,7 +20,8 @@ def main(args: Namespace, params: SplitParams) -> None:
     pairs = load_table(args.neighbors / "pairs.parquet", PAIRS)
     search = load_json(args.neighbors / "neighbors.json")
     ledger = load_ledger(args.out / "ledger.csv")
-    result = split_dataset(dataset, pairs, ledger, params, search)
+    fixes = load_table(args.dataset / "fixes.parquet", FIX_STATUS)
+    result = split_dataset(dataset, pairs, ledger, params, search, fixes)
     report = build_split_report(result.certificate)
     save_ledger(args.out / "ledger.csv", result.ledger)
     save_table(args.out / "split.parquet", result.table, SPLIT)

@@ -186,7 +186,10 @@ def test_confirm_and_exclude_are_recorded(run: Run, project: Project, flag: str)
     ("argv", "message"),
     [
         (["no.png", "--confirm"], "Got 'no.png', no such image."),
-        (["00000.png"], "expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one."),
+        (
+            ["00000.png"],
+            "expected one of --label L, --confirm, --exclude, --include, --side S. Got none or several: pass one.",
+        ),
         (["00000.png", "--label", "x"], "label must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9. Got 'x' instead."),
     ],
 )

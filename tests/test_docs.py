@@ -120,7 +120,10 @@ def test_the_readme_leaves_no_placeholder() -> None:
     assert "@@" not in README.read_text()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/importing.md", "docs/sharing.md", "docs/round-trips.md", "docs/reviewing.md", "docs/split.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/importing.md", "docs/sharing.md", "docs/round-trips.md", "docs/reviewing.md", "docs/split.md"],
+)
 def test_datatools_commands_exist(page: str) -> None:
     import typer
 

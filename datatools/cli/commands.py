@@ -239,12 +239,13 @@ def fix(
     confirm: Annotated[bool, typer.Option("--confirm", help="The label is right as it is.")] = False,
     exclude: Annotated[bool, typer.Option("--exclude", help="Take the image out of the data set.")] = False,
     include: Annotated[bool, typer.Option("--include", help="Bring an excluded image back.")] = False,
+    side: Annotated[Optional[str], typer.Option(help="Put it on this side of the split: train, val or test.")] = None,
     who: Who = None,
 ) -> None:
     """Record a decision on an image; the next `dvc repro` applies it."""
     from datatools.fixes.make import decide
 
-    what: dict[str, Any] = {"label": label, "confirm": confirm, "exclude": exclude, "include": include}
+    what: dict[str, Any] = {"label": label, "confirm": confirm, "exclude": exclude, "include": include, "side": side}
     echo_records(decide(find_here(), image, **what, why=why, who=sign(who)))
 
 

@@ -27,7 +27,7 @@ from datatools.fixes.values import (
     write_values,
 )
 from datatools.packed import among
-from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS
+from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS, SIDES
 
 CHANGES = ("relabel", "move_box", "edit_mask")  # operations that put a value in the place of another
 STATUSES = ("applied", "reverted", "conflict", "disputed", "settled")
@@ -94,6 +94,8 @@ class _State:
                 parse_new(record.after)
             except (ValueError, RecursionError) as error:  # a MaskError is a ValueError
                 return str(error)
+        if record.op == "set_split" and record.after not in SIDES:
+            return f"{record.after!r} is no side of the split: {', '.join(SIDES)}"
         if record.op == "set_metadata":
             value = self.metadata_of(record)
             if value not in (record.before, record.after):

@@ -65,6 +65,8 @@ def describe_change(record: FixRecord) -> str:
     """What a record does, in a few words: `cat -> dog`, `exclude`, `writer: w1 -> w2`."""
     if record.op == "revert":
         return f"revert {record.reverts}"
+    if record.op == "set_split":
+        return f"to {record.after}"
     if record.op in ("relabel", "set_metadata"):
         column = f"{record.column}: " if record.column else ""
         return f"{column}{_or_none(record.before)} -> {_or_none(record.after)}"

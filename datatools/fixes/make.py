@@ -15,7 +15,7 @@ from datatools.fixes.history import PENDING, Decided, find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
 from datatools.fixes.targets import Target, find_disputes
 from datatools.project import Project
-from datatools.schema import FIX_STATUS
+from datatools.schema import FIX_STATUS, SIDES
 from datatools.store import load_table
 
 
@@ -27,6 +27,7 @@ def decide(
     confirm: bool = False,
     exclude: bool = False,
     include: bool = False,
+    side: str | None = None,
     why: str,
     who: str,
 ) -> list[FixRecord]:
@@ -35,10 +36,12 @@ def decide(
     Decisions made since the last `dvc repro` are taken into account. Raises DatatoolsError for an unknown image or
     class, without exactly one decision, or without a reason.
     """
-    if (label is not None) + confirm + exclude + include != 1:
+    if (label is not None) + confirm + exclude + include + (side is not None) != 1:
         raise DatatoolsError(
-            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one."
+            "fix: expected one of --label L, --confirm, --exclude, --include, --side S. Got none or several: pass one."
         )
+    if side is not None and side not in SIDES:
+        raise DatatoolsError(f"--side must be one of {', '.join(SIDES)}. Got {side!r} instead.")
     if not why.strip():
         raise DatatoolsError("fix: expected a reason. Got an empty --why: say it in a few words.")
     seen = load_dataset(project.dataset)
@@ -48,6 +51,8 @@ def decide(
     path, when = find_image(dataset, image), now()
     if label is not None:
         records = relabel_image(dataset, path, label, who=who, when=when, why=why)
+    elif side is not None:
+        records = [FixRecord("set_split", who, when, why, path, after=side)]
     elif confirm:
         records = confirm_image(dataset, path, who=who, when=when, why=why)
     else:

@@ -16,7 +16,7 @@ from datatools.errors import DatatoolsError
 from datatools.store import append_line
 
 SCHEMA = 2
-SCHEMAS = (1, 2)  # read; 2 added include, add, set_metadata, ask, `column` and `settles`
+SCHEMAS = (1, 2)  # read; 2 added include, add, set_metadata, set_split, ask, `column` and `settles`
 NEEDS = {
     "relabel": ("annotation_id", "after"),
     "confirm": ("annotation_id",),
@@ -27,6 +27,7 @@ NEEDS = {
     "exclude": ("path",),
     "include": ("path",),
     "set_metadata": ("path", "column"),
+    "set_split": ("path", "after"),
     "ask": ("path",),
     "revert": ("reverts",),
 }
@@ -40,10 +41,10 @@ class FixRecord:
     `op` is relabel, move_box or edit_mask (an annotation's label, box or mask changes from `before` to `after`), confirm
     (its label stays `before`), add (an annotation that was missing), delete (the annotation leaves the data set; `before`
     is its label), exclude (the image leaves the data set), include (it stays, or comes back), set_metadata (the column
-    `column` of metadata.csv changes for the image), ask (an expert should decide; nothing changes) or revert (the record
-    named in `reverts` no longer holds). Boxes, masks and added annotations are written as in datatools/fixes/values.py.
-    `settles` are the ids of the records that this one overrules, where people disagreed. `base` is the data version that
-    the person saw; `evidence` is what the queue said of it.
+    `column` of metadata.csv changes for the image), set_split (the image goes to the side `after` of the split), ask (an
+    expert should decide; nothing changes) or revert (the record named in `reverts` no longer holds). Boxes, masks and added
+    annotations are written as in datatools/fixes/values.py. `settles` are the ids of the records that this one overrules,
+    where people disagreed. `base` is the data version that the person saw; `evidence` is what the queue said of it.
     """
 
     op: str

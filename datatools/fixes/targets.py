@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datatools.fixes.records import FixRecord
 from datatools.fixes.values import KIND_OF, is_same
 
-IMAGE, METADATA = "image", "metadata"  # kinds of targets that are no value of an annotation
+IMAGE, METADATA, SIDE = "image", "metadata", "split"  # kinds of targets that are no value of an annotation
 EXCLUDED, INCLUDED, DELETED = "excluded", "included", "deleted"
 
 
@@ -21,7 +21,7 @@ EXCLUDED, INCLUDED, DELETED = "excluded", "included", "deleted"
 class Target:
     """One question that a decision answers: the label, box or mask of an annotation, or what becomes of an image."""
 
-    kind: str  # label | box | mask | image | metadata
+    kind: str  # label | box | mask | image | metadata | split
     name: str  # annotation id; path of an image; path and column
 
 
@@ -29,6 +29,8 @@ def target_of(record: FixRecord) -> Target | None:
     """The target of a record; None for a revert, which is about a record."""
     if record.op in ("exclude", "include"):
         return Target(IMAGE, str(record.path))
+    if record.op == "set_split":
+        return Target(SIDE, str(record.path))
     if record.op == "set_metadata":
         return Target(METADATA, f"{record.path}\n{record.column}")
     kind = KIND_OF.get(record.op)

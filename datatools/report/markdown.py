@@ -113,7 +113,9 @@ def _fixes(fixes: Section) -> list[str]:
     blocks = [f"{plural(fixes['n'], 'decision')}: {statuses}."]
     if fixes["conflicts"]:
         rows = [[_image(row), _change(row), *spans(row, "who", "message")] for row in fixes["conflicts"][:ROWS]]
-        blocks.append("**In conflict or disputed, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows))
+        blocks.append(
+            "**In conflict or disputed, not applied:**\n\n" + table(["image", "decision", "who", "conflict"], rows)
+        )
     moved = [
         [code(row["class"]), *counts(row, "before", "after"), f"{row['delta']:+,}"] for row in fixes["class_counts"]
     ]

@@ -25,6 +25,7 @@ OPS = {
     "exclude": "excluded",
     "include": "brought back",
     "set_metadata": "changed metadata",
+    "set_split": "put on a side",
     "ask": "asked an expert",
     "revert": "took back a record",
 }

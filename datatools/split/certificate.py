@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from datatools.dataset import Dataset
@@ -30,6 +31,7 @@ SEARCH = (
     "hash_bits",
     "similarity_min",
     "correlation_min",
+    "crowded_images",
 )  # of neighbors.json; not the hardware
 
 
@@ -42,16 +44,18 @@ def certify(
     pairs: pd.DataFrame,
     links: Links,
     declared: Declared,
+    decided: NDArray[np.int8],
     params: SplitParams,
     search: Mapping[str, Any],
 ) -> Certificate:
     """State and count every promise. The images of `dataset` and the rows of `table` are in the order of their paths.
 
     `ledger` is the one that goes with the table, `columns` and `links` are what keeps images together, `search` says
-    how `pairs` were found.
+    how `pairs` were found. `decided` are the sides by number on which people put images: these are no moves.
     """
     sides = table["split"].map({side: number for number, side in enumerate(SIDES)}).fillna(UNKNOWN).to_numpy(np.int8)
-    known = look_up(ledger, dataset.images)
+    by_ledger = look_up(ledger, dataset.images)
+    known = np.where(decided == UNKNOWN, by_ledger, decided).astype(np.int8)
     groups = counting.count_crossing_groups(table, columns)
     copies = counting.count_crossing_groups(table, {"copies": dataset.images["sha256"]})["copies"]["crossing"]
     pairs_crossing = len(counting.find_crossing_pairs(table, pairs))
@@ -69,6 +73,7 @@ def certify(
         ),
         "ledger": _describe_ledger(ledger, dataset.images, known, sides),
         "source": _describe_source(declared, known, table, params),
+        "decided": _describe_decided(decided, by_ledger, table),
         "folds": _count_folds(table, params),
         "seed": params.seed,
         "data_version": dataset.version,
@@ -169,6 +174,15 @@ def _describe_source(declared: Declared, known: np.ndarray, table: pd.DataFrame,
             for row in differs
         ],
     }
+
+
+def _describe_decided(decided: NDArray[np.int8], by_ledger: NDArray[np.int8], table: pd.DataFrame) -> list[Certificate]:
+    """The images that a person put on a side, and where the ledger has them."""
+    words = {UNKNOWN: None, **dict(enumerate(SIDES))}
+    return [
+        {"path": str(table["path"].iloc[row]), "side": words[int(decided[row])], "ledger": words[int(by_ledger[row])]}
+        for row in np.flatnonzero(decided != UNKNOWN)
+    ]
 
 
 def _count_folds(table: pd.DataFrame, params: SplitParams) -> list[Certificate]:

@@ -14,8 +14,9 @@ from scipy.sparse import csr_matrix
 from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
 from datatools.params import SplitParams
-from datatools.schema import QUARANTINE, SIDES, SPLIT
+from datatools.schema import FIX_STATUS, QUARANTINE, SIDES, SPLIT
 from datatools.split.certificate import certify
+from datatools.split.decided import read_decided
 from datatools.split.declared import Declared, read_declared
 from datatools.split.filling import fill_sides
 from datatools.split.ledger import UNKNOWN, add_to_ledger, look_up
@@ -42,13 +43,15 @@ def split_dataset(
     ledger: pd.DataFrame,
     params: SplitParams,
     search: Mapping[str, Any] = NO_SEARCH,
+    fixes: pd.DataFrame | None = None,
 ) -> Split:
     """Assign every image to train, val or test, or to quarantine where it would link two.
 
     A function of paths, contents, groups, near-duplicate `pairs` (PAIRS), the annotators' labels, the seed and the
     `ledger` (LEDGER) of what was assigned before; no order of rows matters. What the ledger has keeps its side, new
     members of its units join them, and the rest fills up towards the ratios. `search` says how the pairs were found,
-    for the certificate. Raises DatatoolsError when the ratios do not add up to 1 or a group column is not there.
+    for the certificate; `fixes` (FIX_STATUS) what people decided: their word on a side goes before all. Raises
+    DatatoolsError when the ratios do not add up to 1 or a group column is not there.
     """
     ratios = check_ratios(params)
     dataset = Dataset(
@@ -60,6 +63,8 @@ def split_dataset(
     known = look_up(ledger, images)
     if declared.counts:
         known = np.where(known == UNKNOWN, declared.sides, known)
+    decided = read_decided(FIX_STATUS.empty() if fixes is None else fixes, images)
+    known = np.where(decided == UNKNOWN, known, decided)
     settled = settle(links, known, is_fixed(declared, known))
     names = images["path"].to_numpy(dtype=object)
     sides = place_free(settled, strata.counts, ratios, names, params.seed)
@@ -68,7 +73,7 @@ def split_dataset(
     table = SPLIT.conform(pd.DataFrame({"path": names, "split": words, "group": names[settled.units], "fold": folds}))
     # what was known keeps its line, also in quarantine; what is new in quarantine gets none
     ledger = add_to_ledger(ledger, images, np.where(settled.quarantined, known, sides))
-    certificate = certify(dataset, table, ledger, strata, columns, pairs, links, declared, params, search)
+    certificate = certify(dataset, table, ledger, strata, columns, pairs, links, declared, decided, params, search)
     return Split(table, ledger, certificate)
 
 

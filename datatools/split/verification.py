@@ -14,7 +14,7 @@ from datatools.errors import DatatoolsError
 from datatools.params import NeighborsParams, SplitParams, load_params
 from datatools.project import LAYOUT, Project
 from datatools.revisions import find_stale, load_stages, read_committed
-from datatools.schema import PAIRS, SPLIT
+from datatools.schema import FIX_STATUS, PAIRS, SPLIT
 from datatools.split import counting
 from datatools.split.ledger import FILE, find_moved, load_ledger, parse_ledger
 from datatools.split.links import GROUP, group_columns
@@ -68,7 +68,8 @@ def load_evidence(project: Project) -> Evidence:
         )
     ledger, pairs = load_ledger(project.split / FILE), load_table(project.neighbors / "pairs.parquet", PAIRS)
     search = load_json(project.neighbors / "neighbors.json")
-    again = split_dataset(dataset, pairs, ledger, params, search)
+    fixes = load_table(project.dataset / "fixes.parquet", FIX_STATUS)
+    again = split_dataset(dataset, pairs, ledger, params, search, fixes)
     table = load_table(project.split / "split.parquet", SPLIT)
     return Evidence(dataset, table, ledger, pairs, load_json(project.split / "certificate.json"), again)
 

@@ -418,3 +418,11 @@ def test_refold_starts_from_the_label_before_the_first_of_a_chain():
 def test_refold_without_a_run_or_records_is_the_identity():
     again = refold(make_annotations(), FIX_STATUS.empty(), [])
     pd.testing.assert_frame_equal(again, make_annotations())
+
+
+def test_a_side_that_is_none_is_a_conflict():
+    records = [
+        make_record("set_split", 1, after="exam", id="r1"),
+        make_record("set_split", 2, path="no.png", after="val"),
+    ]
+    assert apply_fixes(make_annotations(), records).status["status"].tolist() == ["conflict", "conflict"]

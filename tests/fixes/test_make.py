@@ -132,12 +132,12 @@ def test_applied_and_reverted_leaves_the_same_bytes(project: Project):
         (
             "a.png",
             {},
-            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one.",
+            "fix: expected one of --label L, --confirm, --exclude, --include, --side S. Got none or several: pass one.",
         ),
         (
             "a.png",
             {"label": "dog", "confirm": True},
-            "fix: expected one of --label L, --confirm, --exclude, --include. Got none or several: pass one.",
+            "fix: expected one of --label L, --confirm, --exclude, --include, --side S. Got none or several: pass one.",
         ),
         (
             "a.png",
@@ -268,3 +268,12 @@ def test_revert_needs_an_id_that_one_record_has(project: Project):
         assert str(caught.value) == (
             f"id: expected the id of one record (see `datatools fixes log`). Got {record_id!r}, which {n} have."
         )
+
+
+def test_a_side_is_decided_on_record(project: Project):
+    [record] = choose(project, "b.png", side="test")
+    assert (record.op, record.path, record.after) == ("set_split", "b.png", "test")
+    with pytest.raises(DatatoolsError, match=r"--side must be one of train, val, test\. Got 'exam'"):
+        choose(project, "b.png", side="exam")
+    status = load_table(run_ingest(project).dataset / "fixes.parquet", FIX_STATUS)
+    assert status[["op", "after", "status"]].values.tolist() == [["set_split", "test", "applied"]]

@@ -69,7 +69,7 @@ GOOD = json.loads(to_line(make_record("relabel", before="cat", after="dog")))
         ({"schema": None}, "schema None is not one of 1, 2"),
         (
             {"op": "rotate"},
-            "op 'rotate' is not one of relabel, confirm, move_box, edit_mask, add, delete, exclude, include, set_metadata, ask, revert",
+            "op 'rotate' is not one of relabel, confirm, move_box, edit_mask, add, delete, exclude, include, set_metadata, set_split, ask, revert",
         ),
         ({"op": ["relabel"]}, "op ['relabel'] is not one of"),
         ({"oops": "x"}, "unknown field 'oops'"),

@@ -57,3 +57,10 @@ def test_a_dispute_has_all_that_was_said_and_the_last_words():
     ]
     assert list(find_disputes(records).values()) == [records]
     assert describe(records) == "ann: cow; bob: cat"
+
+
+def test_two_people_on_one_side_or_two():
+    one = make_record("set_split", 1, after="test")
+    assert (target_of(one), outcome_of(one)) == (Target("split", "a.png"), "test")
+    assert find_disputes([one, make_record("set_split", 2, who="bob", after="test")]) == {}
+    assert len(find_disputes([one, make_record("set_split", 2, who="bob", after="train")])) == 1

@@ -11,7 +11,7 @@ import yaml
 
 from datatools.dataset import Dataset, save_dataset
 from datatools.project import Project
-from datatools.schema import ANNOTATIONS, PAIRS
+from datatools.schema import ANNOTATIONS, FIX_STATUS, PAIRS
 from datatools.split.ledger import load_ledger
 from datatools.store import save_json, save_table
 from tests.project import REPO, environment, run
@@ -28,6 +28,7 @@ def write_data(project: Project, groups: Mapping[str, str | None], pairs: Iterab
         row for number, path in enumerate(sorted(groups)) for row in label_rows(path, {"anna": CLASSES[number % 3]})
     ]
     save_dataset(project.dataset, Dataset(make_images(images), ANNOTATIONS.conform(rows), CLASSES))
+    save_table(project.dataset / "fixes.parquet", FIX_STATUS.empty(), FIX_STATUS)
     write_pairs(project, pairs)
 
 

@@ -23,7 +23,7 @@ from tests.split.project import PARAMS, write_data, write_pairs
 
 GROUPS = {f"old/{number:02d}.png": f"w{number % 15}" for number in range(60)}
 PAIRS = [("old/00.png", "old/15.png")]
-DEPS = [f"data/dataset/{name}" for name in ("images.parquet", "annotations.parquet", "dataset.json")]
+DEPS = [f"data/dataset/{name}" for name in ("images.parquet", "annotations.parquet", "dataset.json", "fixes.parquet")]
 NEIGHBORS = ["data/neighbors/pairs.parquet", "data/neighbors/neighbors.json"]
 OUTS = ["data/split/split.parquet", "data/split/certificate.json", "data/split/ledger.csv"]
 
