@@ -250,6 +250,7 @@ FIX_STATUS = Table(
         "who": "string",
         "when": "string",
         "message": "string",
+        "queue": "string",  # what the queue showed the image for, comma-separated; null where it did not
     },
     ("when", "id"),
 )

@@ -224,7 +224,10 @@ def _new_row(name: str, path: str, new: NewAnnotation) -> dict[str, Any]:
 
 def _status_row(record: FixRecord, status: str, message: str) -> dict[str, Any]:
     names = ("id", "op", "path", "annotation_id", "before", "after", "why", "who", "when")
-    return {**{name: getattr(record, name) for name in names}, "status": status, "message": message}
+    shown = record.evidence.get("queue")
+    kinds = ",".join(map(str, shown)) if isinstance(shown, list) else shown
+    queue = kinds if isinstance(kinds, str) and kinds else None
+    return {**{name: getattr(record, name) for name in names}, "status": status, "message": message, "queue": queue}
 
 
 def _broken_rows(broken: Sequence[BrokenLine]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from datatools.dataset import Dataset, label_id, load_dataset
 from datatools.fixes.history import Decided, load_decided
+from datatools.fixes.records import FixRecord
 from datatools.fixes.targets import last_words
 from datatools.project import Project
 from datatools.schema import SPLIT
@@ -87,6 +88,21 @@ def compute_stats(
     )
 
 
+def from_status(fixes: pd.DataFrame) -> list[Decided]:
+    """The decisions that a FIX_STATUS table tells of, as compute_stats wants them."""
+    names = ("op", "who", "when", "why", "path", "annotation_id", "before", "after", "id")
+    rows = fixes.astype(object).where(fixes.notna(), None).to_dict("records")
+    return [
+        Decided(
+            FixRecord(**{name: row[name] for name in names}, evidence={"queue": (row["queue"] or "").split(",")}),
+            row["status"],
+            row["message"] or "",
+        )
+        for row in rows
+        if row["op"] is not None  # a line that is no record
+    ]
+
+
 def measure_precision(decided: Sequence[Decided]) -> Precision:
     """The share of the reviewed doubts that were right, with Wilson's score interval at 95 %.
 
@@ -154,10 +170,11 @@ def write_stats(stats: FixStats) -> list[str]:
     if any(n for _, n in stats.by_annotator.values()):
         lines += ["", "Of each annotator's labels that were reviewed:"]
         lines += [f"  {name}: {wrong} of {n} changed" for name, (wrong, n) in stats.by_annotator.items() if n]
-    return [*lines, "", *_write_aim(stats)]
+    return [*lines, "", *write_aim(stats)]
 
 
-def _write_aim(stats: FixStats) -> list[str]:
+def write_aim(stats: FixStats) -> list[str]:
+    """How well the queue aimed, and what is left, in a sentence each."""
     found, left = stats.precision, stats.errors_left
     if found.share is None or found.low is None or found.high is None:
         lines = ["The queue's doubts: none reviewed yet."]

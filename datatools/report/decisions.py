@@ -9,14 +9,22 @@ import pandas as pd
 
 from datatools.dataset import Dataset, label_id
 from datatools.fixes.apply import STATUSES
+from datatools.fixes.stats import compute_stats, from_status, write_aim
+from datatools.schema import SPLIT
 
 Section = dict[str, Any]
 NOT_APPLIED = ("conflict", "disputed")
 SAME = ["status", "op", "path", "before", "after", "why", "who", "when", "message"]
 
 
-def count_fixes(dataset: Dataset, fixes: pd.DataFrame) -> Section:
-    """Decisions, newest first, conflicts apart; one decision may be several records (the label and its boxes)."""
+def count_fixes(
+    dataset: Dataset, fixes: pd.DataFrame, split: pd.DataFrame | None = None, errors: Section | None = None
+) -> Section:
+    """Decisions, newest first, conflicts apart; one decision may be several records (the label and its boxes).
+
+    `split` (SPLIT) tells decisions about the test side apart, `errors` is curate's estimate of wrong labels.
+    """
+    stats = compute_stats(from_status(fixes), dataset, SPLIT.empty() if split is None else split, errors)
     decisions = join_records(fixes)
     statuses = Counter(row["status"] for row in decisions)
     ops = Counter(row["op"] for row in decisions if row["status"] == "applied")
@@ -28,6 +36,11 @@ def count_fixes(dataset: Dataset, fixes: pd.DataFrame) -> Section:
         "conflicts": [row for row in decisions if row["status"] in NOT_APPLIED],
         "decisions": [row for row in decisions if row["status"] not in NOT_APPLIED],
         "class_counts": compare_classes(dataset, fixes),
+        "aim": write_aim(stats) if len(fixes) else [],
+        "by_side": [{"side": side, **ops} for side, ops in stats.by_side.items()],
+        "by_annotator": [
+            {"annotator": name, "changed": wrong, "reviewed": n} for name, (wrong, n) in stats.by_annotator.items() if n
+        ],
     }
 
 

@@ -119,7 +119,14 @@ def _fixes(fixes: Section) -> list[str]:
     moved = [
         [code(row["class"]), *counts(row, "before", "after"), f"{row['delta']:+,}"] for row in fixes["class_counts"]
     ]
+    blocks += [prose(line, 400) for line in fixes["aim"]]
     blocks += _capped(["class", "#before fixes", "#after", "#change"], moved, "class", "classes")
+    sides = [
+        [code(row["side"]), *(count(row.get(op, 0)) for op in ("relabel", "confirm", "exclude"))]
+        for row in fixes["by_side"]
+    ]
+    if sides:
+        blocks.append(table(["side", "#relabelled", "#confirmed", "#excluded"], sides))
     rows = [
         [_image(row), _change(row), *spans(row, "status", "who", "moment", "why")]
         for row in _dated(fixes["decisions"][:ROWS])

@@ -60,7 +60,7 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "data": count_data(inputs.dataset, inputs.rejected, inputs.titles),
         "curate": _count_curate(inputs.curate),
         "queue": {"shown": params.thumbnails, **count_queue(inputs.queue, params.thumbnails)},
-        "fixes": count_fixes(inputs.dataset, inputs.fixes),
+        "fixes": count_fixes(inputs.dataset, inputs.fixes, inputs.split, inputs.curate.get("estimated_label_errors")),
         "findings": count_findings(inputs.findings, inputs.titles, inputs.is_muted),
         "agreement": dict(inputs.agreement),
         "classes": count_classes(inputs.dataset, inputs.split),

@@ -5,9 +5,11 @@ import pytest
 from scipy.stats import binomtest
 
 from datatools.dataset import Dataset, label_id
+from datatools.fixes.apply import apply_fixes
 from datatools.fixes.history import Decided
 from datatools.fixes.make import decide
-from datatools.fixes.stats import FixStats, compute_stats, count_decisions, measure_precision, write_stats
+from datatools.fixes.records import BrokenLine
+from datatools.fixes.stats import FixStats, compute_stats, count_decisions, from_status, measure_precision, write_stats
 from datatools.schema import ANNOTATIONS, IMAGES, SPLIT
 from tests.builders import make_record
 from tests.fixes.test_make import project, run_ingest  # noqa: F401  project is a fixture
@@ -82,3 +84,18 @@ def test_stats_of_a_project_before_split_and_curate(project):  # noqa: F811
     assert stats.by_side == {"none": {"relabel": 1}}
     assert stats.errors_left is None
     assert pd.isna(stats.precision.share)
+
+
+def test_what_the_status_table_tells_is_what_the_records_tell():
+    records = [
+        make_record("relabel", 1, before="cat", after="dog", evidence=QUEUE),
+        make_record("confirm", 2, path="b.png", before="cat", evidence={"queue": ["rare", "label"]}),
+        make_record("confirm", 3, path="c.png", before="cat"),
+    ]
+    rows = [
+        {"annotation_id": label_id(name), "path": name, "label": "cat", "kind": "label"}
+        for name in ("a.png", "b.png", "c.png")
+    ]
+    status = apply_fixes(ANNOTATIONS.conform(rows), records, [BrokenLine("x.jsonl", 1, "torn")]).status
+    found = measure_precision(from_status(status))
+    assert (found.wrong, found.reviewed) == (1, 2)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from datatools.report.decisions import compare_classes, count_fixes, join_records
-from datatools.schema import FIX_STATUS
+from datatools.schema import FIX_STATUS, SPLIT
 from tests.report.builders import make_dataset, make_fix
 
 
@@ -88,3 +88,30 @@ def test_a_class_that_left_the_list_and_a_label_that_was_none() -> None:
 def test_no_records() -> None:
     fixes = count_fixes(make_dataset(), FIX_STATUS.empty())
     assert (fixes["n"], fixes["conflicts"], fixes["decisions"], fixes["class_counts"]) == (0, [], [], [])
+
+
+def test_the_aim_of_the_queue_sides_and_annotators_are_told() -> None:
+    rows = [
+        make_fix(1, queue="label,duplicate"),
+        make_fix(
+            2,
+            op="confirm",
+            before="bird",
+            after=None,
+            path="images/0.png",
+            annotation_id="label/images/0.png",
+            queue="label",
+        ),
+    ]
+    split = SPLIT.conform([{"path": "images/2.png", "split": "test"}, {"path": "images/0.png", "split": "train"}])
+    fixes = count_fixes(
+        make_dataset(), FIX_STATUS.conform(rows), split, {"n": 50, "rate": 0.1, "low": 0.0, "high": 0.2}
+    )
+    assert fixes["aim"][0].startswith("The queue's doubts: 1 of 2 were wrong labels, 50%")
+    assert fixes["aim"][1].startswith("Estimated wrong labels left: 5 (0 to 10)")
+    assert fixes["by_side"] == [{"side": "test", "relabel": 1}, {"side": "train", "confirm": 1}]
+    assert all(row["changed"] <= row["reviewed"] for row in fixes["by_annotator"])
+
+
+def test_without_decisions_nothing_is_told_of_the_queue() -> None:
+    assert count_fixes(make_dataset(), FIX_STATUS.empty())["aim"] == []
