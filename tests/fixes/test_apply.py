@@ -426,3 +426,16 @@ def test_a_side_that_is_none_is_a_conflict():
         make_record("set_split", 2, path="no.png", after="val"),
     ]
     assert apply_fixes(make_annotations(), records).status["status"].tolist() == ["conflict", "conflict"]
+
+
+@settings(max_examples=500)
+@given(histories())
+def test_only_what_is_applied_changes_anything(history: list[FixRecord]):
+    applied = apply_fixes(make_annotations(), history)
+    done = {row["id"]: row for row in applied.status.to_dict("records") if row["status"] == "applied"}
+    before, sources = labels_of(make_annotations()), applied.annotations.set_index("annotation_id")["source"]
+    for name, label in labels_of(applied.annotations).items():
+        if name not in before or label != before[name]:
+            record = done[sources[name].removeprefix("fix/")]
+            assert record["annotation_id"] == name and record["op"] in ("relabel", "add")
+    assert set(applied.excluded) <= {row["path"] for row in done.values() if row["op"] == "exclude"}

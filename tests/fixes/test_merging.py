@@ -60,6 +60,25 @@ def test_two_branches_merge_to_what_both_decided(tmp_path_factory, history: list
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories(), st.integers(0, 7), st.integers(0, 7))
+def test_the_files_of_two_branches_merge_line_by_line(tmp_path_factory, history, start: int, cut: int):
+    """What `merge=union` does to one file, without the repository around it."""
+    root = tmp_path_factory.getbasetemp() / "versions"
+    shutil.rmtree(root, ignore_errors=True)
+    common, one, other = history[:start], history[start : start + cut], history[start + cut :]
+    for name, records in (("base", common), ("one", [*common, *one]), ("other", [*common, *other])):
+        (root / name).mkdir(parents=True)
+        (root / name / "x.jsonl").write_text("".join(to_line(record) + "\n" for record in records), encoding="utf-8")
+    git(root, "merge-file", "--union", "-q", *(f"{name}/x.jsonl" for name in ("one", "base", "other")))
+    records, broken = load_records(root / "one")
+    assert broken == []
+    wanted = apply_fixes(make_annotations(), history)
+    found = apply_fixes(make_annotations(), records)
+    pd.testing.assert_frame_equal(found.annotations, wanted.annotations)
+    pd.testing.assert_frame_equal(found.status, wanted.status)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_files_repeated_reordered_or_cut_short_lose_only_the_torn_line(tmp_path_factory, data: st.DataObject):
     history = data.draw(histories())
