@@ -78,7 +78,7 @@ AUGMENTERS: Mapping[str, Augmenter] = {
             "scale": Argument(
                 "share of the side",
                 0,
-                0.4,
+                0.3,  # from a third on three corners can lie on one line
                 (0, 0.08),
                 "How far each corner (top left, top right, bottom right, bottom left) moves in along x and y.",
                 n_values=8,
