@@ -64,7 +64,7 @@ def test_conform_twice_is_conform_once_and_keeps_every_row(rows: list[dict[str, 
 
 def test_conform_orders_columns_sorts_by_key_and_fills_what_is_missing():
     frame = SPLIT.conform([{"split": "val", "path": "b"}, {"split": "train", "path": "a"}])
-    assert list(frame.columns) == ["path", "split", "group"]
+    assert list(frame.columns) == ["path", "split", "group", "fold"]
     assert list(frame["path"]) == ["a", "b"]
     assert frame["group"].isna().all()
     assert list(frame.index) == [0, 1]
@@ -80,4 +80,4 @@ def test_conform_leaves_its_input_alone():
 def test_an_unknown_column_is_an_error_that_lists_the_known_ones():
     with pytest.raises(DatatoolsError) as caught:
         SPLIT.conform([{"path": "a", "side": "val"}])
-    assert str(caught.value) == "split: columns are path, split, group. Got 'side' instead."
+    assert str(caught.value) == "split: columns are path, split, group, fold. Got 'side' instead."
