@@ -154,9 +154,8 @@ def apply_fixes(
     `metadata` is what metadata.csv says of the images.
     """
     ordered = sorted(records, key=lambda record: (record.when, record.id))
-    reverted = find_reverted(ordered)
-    in_force = [record for record in ordered if record.id not in reverted]
-    settled, disputes = find_settled(in_force), find_disputes(in_force)
+    reverted, standing = find_reverted(ordered), in_force(ordered)
+    settled, disputes = find_settled(standing), find_disputes(standing)
     state = _State(annotations, ordered, unannotated, metadata or {})
     rows = []
     for record in ordered:
@@ -199,6 +198,12 @@ def find_reverted(ordered: Sequence[FixRecord]) -> set[str]:
         if record.op == "revert" and record.id not in reverted and record.reverts:
             reverted.add(record.reverts)
     return reverted
+
+
+def in_force(ordered: Sequence[FixRecord]) -> list[FixRecord]:
+    """The records that no revert takes back, reverts included, in their order."""
+    reverted = find_reverted(ordered)
+    return [record for record in ordered if record.id not in reverted]
 
 
 def _write(annotations: pd.DataFrame, state: _State) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from datatools.errors import DatatoolsError
-from datatools.fixes.records import FixRecord, from_line
+from datatools.fixes.records import FixRecord, in_order, parse_lines
 from datatools.project import LAYOUT
 from datatools.revisions import read_committed
 
@@ -16,15 +16,8 @@ def load_committed_records(root: Path, revision: str) -> list[FixRecord]:
 
     Lines that are no records are passed over, as they are anywhere. Raises DatatoolsError where there is no such revision.
     """
-    records: dict[str, FixRecord] = {}
-    for path in _list_files(root, revision):
-        for line in (read_committed(root, revision, path) or "").split("\n"):
-            try:
-                record = from_line(line)
-            except (ValueError, RecursionError):
-                continue
-            records.setdefault(record.id, record)
-    return sorted(records.values(), key=lambda record: (record.when, record.id))
+    texts = {path: read_committed(root, revision, path) or "" for path in _list_files(root, revision)}
+    return in_order(record for path, text in texts.items() for record in parse_lines(text.encode(), path)[0])
 
 
 def _list_files(root: Path, revision: str) -> list[str]:

@@ -27,7 +27,7 @@ from datatools.dataset import load_dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import find_reverted
 from datatools.fixes.pairing import OBJECTS, Pair, bounds_of, is_moved, pair_items
-from datatools.fixes.records import FixRecord, append_records, load_records, sitting_path
+from datatools.fixes.records import FixRecord, file_records, load_records, write_moment
 from datatools.fixes.returned import Back, Returned, read_back
 from datatools.fixes.sent import Item, Sent, load_sent
 from datatools.fixes.values import parse_box, write_box
@@ -103,8 +103,7 @@ def import_edits(
         new = to_records(changes, sent, name, reason, person.said, known, len(records))
         n_known += len(set(changes)) - sum(record.op != "revert" for record in new)
         records += new
-    for record in records:
-        append_records(sitting_path(project.fixes, record.who, record.when), [record])
+    file_records(project.fixes, records)
     return _describe(sent, back, people, pairs, records, n_known)
 
 
@@ -158,7 +157,7 @@ def to_records(
 
     def add(**values: Any) -> None:
         """Append a record with its own moment."""
-        when = (start + timedelta(microseconds=len(records))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        when = write_moment(start + timedelta(microseconds=len(records)))
         records.append(FixRecord(when=when, **common, **values))
 
     wanted = {_record_id(sent, who, change): change for change in changes}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import find_reverted
+from datatools.fixes.apply import find_reverted, in_force
 from datatools.fixes.records import BrokenLine, FixRecord, load_records
 from datatools.fixes.targets import describe, find_disputes, find_settled, target_of
 from datatools.project import Project
@@ -93,11 +93,10 @@ def list_fields(item: Decided) -> list[tuple[str, str]]:
 
 def _became_since(records: Sequence[FixRecord]) -> dict[str, tuple[str, str]]:
     """What the records alone tell: reverted, settled and disputed ones need no `dvc repro` to be seen as such."""
-    reverted = find_reverted(records)
-    in_force = [record for record in records if record.id not in reverted]
-    became = dict.fromkeys(reverted, ("reverted", ""))
-    became |= {old: ("settled", f"overruled by {new}") for old, new in find_settled(in_force).items()}
-    for dispute in find_disputes(in_force).values():
+    standing = in_force(records)
+    became = dict.fromkeys(find_reverted(records), ("reverted", ""))
+    became |= {old: ("settled", f"overruled by {new}") for old, new in find_settled(standing).items()}
+    for dispute in find_disputes(standing).values():
         became |= {record.id: ("disputed", describe(dispute)) for record in dispute if target_of(record)}
     return became
 

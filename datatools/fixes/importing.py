@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datatools.errors import DatatoolsError
 from datatools.file_reading import UnreadableFileError, read_regular
-from datatools.fixes.records import FixRecord, append_records, from_line, load_records, sitting_path
+from datatools.fixes.records import FixRecord, file_records, from_line, load_records
 from datatools.project import Project
 
 
@@ -34,8 +34,7 @@ def import_records(project: Project, file: Path) -> Imported:
                 f"{file}: expected new records. Got {record.id}, which is another record in data/fixes: was the file edited?"
             )
     new = [record for record in found if record.id not in known]
-    for record in new:
-        append_records(sitting_path(project.fixes, record.who, record.when), [record])
+    file_records(project.fixes, new)
     return Imported(new, len(found) - len(new))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from datatools.dataset import Dataset, label_id, load_dataset
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import find_reverted, refold
+from datatools.fixes.apply import find_reverted, in_force, refold
 from datatools.fixes.history import PENDING, Decided, find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
 from datatools.fixes.targets import Target, find_disputes
@@ -130,9 +130,7 @@ def _end(target: Target, label: str | None, exclude: bool, before: Any) -> dict[
 
 def disputes_of(project: Project) -> dict[Target, list[FixRecord]]:
     """What people say differently in the records of a project, by target."""
-    records, _ = load_records(project.fixes)
-    reverted = find_reverted(records)
-    return find_disputes([record for record in records if record.id not in reverted])
+    return find_disputes(in_force(load_records(project.fixes)[0]))
 
 
 def _find_disputed(project: Project, image: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +75,12 @@ class BrokenLine:
 
 def now() -> str:
     """The present moment as records write it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return write_moment(datetime.now(UTC))
+
+
+def write_moment(moment: datetime) -> str:
+    """A moment in UTC as records write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def to_line(record: FixRecord) -> str:
@@ -111,18 +116,34 @@ def from_line(line: str) -> FixRecord:
 
 def load_records(folder: Path) -> tuple[list[FixRecord], list[BrokenLine]]:
     """Read every `*.jsonl` under `folder`, each record once, ordered by time and id, whatever the files are called."""
-    records: dict[str, FixRecord] = {}
+    records: list[FixRecord] = []
     broken: list[BrokenLine] = []
     for path in sorted(folder.glob("*.jsonl")):
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            if not line.strip():
-                continue
+        found, torn = parse_lines(path.read_bytes(), path.name)
+        records += found
+        broken += torn
+    return in_order(records), broken
+
+
+def parse_lines(data: bytes, file: str) -> tuple[list[FixRecord], list[BrokenLine]]:
+    """The records in the bytes of a file, in its order, and the lines that are none; empty lines are neither."""
+    records: list[FixRecord] = []
+    broken: list[BrokenLine] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if line.strip():
             try:
-                record = from_line(line.decode("utf-8"))
-                records.setdefault(record.id, record)
+                records.append(from_line(line.decode("utf-8")))
             except (ValueError, RecursionError) as error:
-                broken.append(BrokenLine(path.name, number, str(error)))
-    return sorted(records.values(), key=lambda record: (record.when, record.id)), broken
+                broken.append(BrokenLine(file, number, str(error)))
+    return records, broken
+
+
+def in_order(records: Iterable[FixRecord]) -> list[FixRecord]:
+    """By time and id, each id once: the first that comes stands."""
+    once: dict[str, FixRecord] = {}
+    for record in records:
+        once.setdefault(record.id, record)
+    return sorted(once.values(), key=lambda record: (record.when, record.id))
 
 
 def append_records(path: Path, records: Sequence[FixRecord]) -> None:
@@ -133,6 +154,12 @@ def append_records(path: Path, records: Sequence[FixRecord]) -> None:
                 f"{path}: a fix record needs who decided it. Got none: set git config user.name or pass --who."
             )
         append_line(path, to_line(record))
+
+
+def file_records(folder: Path, records: Iterable[FixRecord]) -> None:
+    """Append each record to the file of its author's day."""
+    for record in records:
+        append_records(sitting_path(folder, record.who, record.when), [record])
 
 
 def sitting_path(folder: Path, who: str, when: str) -> Path:

@@ -39,9 +39,13 @@ class Card:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What a record says of why the image was looked at; the same fields as decisions.py writes."""
-        values = {name: getattr(self, name) for name in EVIDENCE} | {"queue": list(self.queue)}
-        return {"sample": self.sample, **{name: value for name, value in values.items() if value not in (None, "", [])}}
+        """What a record says of why the image was looked at."""
+        return to_evidence(self.sample, {name: getattr(self, name) for name in EVIDENCE} | {"queue": list(self.queue)})
+
+
+def to_evidence(sample: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of why the image was looked at: the `values` of EVIDENCE that say something."""
+    return {"sample": sample, **{name: value for name, value in values.items() if value not in (None, "", [])}}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import find_reverted, refold
 from datatools.fixes.records import FixRecord, append_records, load_records, sitting_path
+from datatools.review.cards import EVIDENCE, to_evidence
 from datatools.schema import FIX_STATUS
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ COLUMNS = {
     "codes": "codes",
     "queue": "queue_kind",
 }
-EVIDENCE = ("rank", "score", "suggested", "codes", "queue")
 
 
 @dataclass(frozen=True)
@@ -178,9 +178,8 @@ def _to_sample(row: dict[str, Any], made: Sequence[FixRecord], reverted: set[str
     row["tags"] = frozenset(itertools.chain(*tagged)) & set(TAGS)
     if label_records:
         row["loaded_label"] = label_records[-1].after  # of more weight than the baseline: a save may have been killed
-    evidence = {name: value for name, value in evidence.items() if value not in (None, "", [])}
     active = tuple(record for record in made if record.id not in reverted)
-    return ReviewSample(**row, evidence={"sample": row["id"], **evidence}, recorded=active)
+    return ReviewSample(**row, evidence=to_evidence(row["id"], evidence), recorded=active)
 
 
 def _find_problem(sample: ReviewSample, classes: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from datatools.dataset import label_id
 from datatools.packed import among
 from datatools.schema import QUEUE
 
@@ -27,7 +28,7 @@ def add_failures(queue: pd.DataFrame, file: Path, known: pd.Series) -> pd.DataFr
         {
             "rank": last + number,
             "path": row["path"],
-            "annotation_id": f"label/{row['path']}",
+            "annotation_id": label_id(row["path"]),
             "kind": KIND,
             "label": row["label"],
             "suggested": row["predicted"],

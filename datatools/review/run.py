@@ -53,7 +53,7 @@ def prepare_review(project: Project, who: str = "") -> Path:
     records, _ = load_records(project.fixes)
     files = place_files(project.raw, queue["path"].unique(), project.images)
     base = str(load_json(project.dataset / "dataset.json")["version"])  # a hash over all tables, known already
-    nearby = load_nearby(project.root / "data" / "neighbors", queue["path"].tolist())
+    nearby = load_nearby(project.neighbors, queue["path"].tolist())
     review = load_review(
         dataset, queue, files, records, _load_status(project), base=base, nearby=nearby, project=project.root
     )

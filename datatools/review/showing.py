@@ -36,11 +36,6 @@ def show_standings(review: fo.Dataset, standings: Mapping[str, Standing]) -> int
     return len(changes)
 
 
-def show_one(review: fo.Dataset, standings: Mapping[str, Standing], samples: list[str]) -> None:
-    """Do the same for some samples only."""
-    show_standings(review.select(samples), standings)
-
-
 def is_up(uri: str) -> bool:
     """Whether anything listens at a database address; asked first, as the database's own client waits for 15 s."""
     parts = urlsplit(uri)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datatools.errors import DatatoolsError
-from datatools.fixes.apply import find_reverted
+from datatools.fixes.apply import in_force
 from datatools.fixes.history import describe_change
 from datatools.fixes.records import FixRecord, append_records, now, sitting_path
 from datatools.fixes.targets import find_disputes, find_settled
@@ -117,9 +117,7 @@ class Sitting:
         return None
 
     def _in_force(self) -> list[FixRecord]:
-        records = self._tail.read()
-        reverted = find_reverted(records)
-        return [record for record in records if record.id not in reverted]
+        return in_force(self._tail.read())
 
     def _is_mine(self, record: FixRecord) -> bool:
         return record.who == self.who and "action" in record.evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datatools.fixes.records import FixRecord, from_line
+from datatools.fixes.records import FixRecord, in_order, parse_lines
 
 
 class RecordTail:
@@ -12,32 +12,22 @@ class RecordTail:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._done: dict[str, tuple[int, dict[str, FixRecord]]] = {}  # file -> bytes read, records
+        self._done: dict[str, tuple[int, list[FixRecord]]] = {}  # file -> bytes read, records
 
     def read(self) -> list[FixRecord]:
         """The records now on the disk, as load_records orders them; a line that is none is left to `datatools fixes check`."""
         for path in sorted(self._folder.glob("*.jsonl")):
             self._read_on(path)
-        records: dict[str, FixRecord] = {}
-        for name in sorted(self._done):
-            for record in self._done[name][1].values():
-                records.setdefault(record.id, record)
-        return sorted(records.values(), key=lambda record: (record.when, record.id))
+        return in_order(record for name in sorted(self._done) for record in self._done[name][1])
 
     def _read_on(self, path: Path) -> None:
-        done, records = self._done.get(path.name, (0, {}))
+        done, records = self._done.get(path.name, (0, []))
         size = path.stat().st_size
         if size == done:
             return
         if size < done:
-            done, records = 0, {}
+            done, records = 0, []
         with path.open("rb") as file:
             file.seek(done)
             whole, newline, _ = file.read().rpartition(b"\n")  # a line that is being written is read next time
-        for line in whole.split(b"\n"):
-            try:
-                record = from_line(line.decode("utf-8"))
-                records.setdefault(record.id, record)
-            except (ValueError, RecursionError):
-                continue
-        self._done[path.name] = (done + len(whole) + len(newline), records)
+        self._done[path.name] = (done + len(whole) + len(newline), records + parse_lines(whole, path.name)[0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datatools.dataset import label_id
-from datatools.fixes.apply import STATUSES, apply_fixes, find_reverted, refold
+from datatools.fixes.apply import STATUSES, apply_fixes, find_reverted, in_force, refold
 from datatools.fixes.records import BrokenLine, FixRecord
 from datatools.fixes.targets import find_disputes, find_settled
 from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS
@@ -260,6 +260,7 @@ def test_a_revert_takes_back_and_a_revert_of_it_brings_back():
     pd.testing.assert_frame_equal(twice.annotations, apply_fixes(make_annotations(), [relabel]).annotations)
     assert status_of(twice.status) == {"r1": ("applied", ""), "r2": ("reverted", ""), "r3": ("applied", "")}
     assert find_reverted([relabel, back, again]) == {"r2"}
+    assert in_force([relabel, back, again]) == [relabel, again]
 
 
 def test_reverting_the_first_of_a_chain_makes_the_second_a_conflict():

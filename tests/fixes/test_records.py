@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from datatools.fixes.records import (
     BrokenLine,
     FixRecord,
     append_records,
+    file_records,
     from_line,
+    in_order,
     load_records,
     now,
+    parse_lines,
     sitting_path,
     to_line,
+    write_moment,
 )
 from tests.builders import make_record
 
@@ -213,3 +218,27 @@ def test_half_a_character_is_a_broken_line(tmp_path: Path):
 def test_records_of_the_first_schema_are_read():
     line = to_line(make_record("confirm", id="ab")).replace('"schema": 2', '"schema": 1')
     assert (from_line(line).id, from_line(line).schema) == ("ab", 1)
+
+
+def test_the_lines_of_a_file_are_records_or_named_by_their_number():
+    record = make_record("exclude")
+    records, broken = parse_lines(b"\n" + to_line(record).encode() + b"\n{\n\xff\n", "a.jsonl")
+    assert records == [record]
+    assert [(line.file, line.line) for line in broken] == [("a.jsonl", 3), ("a.jsonl", 4)]
+
+
+def test_in_order_is_by_time_and_id_and_the_first_of_an_id_stands():
+    first, second = make_record("exclude", 1, id="b"), make_record("exclude", 2, id="a")
+    twin = dataclasses.replace(first, why="again")
+    assert in_order([second, first, twin]) == [first, second]
+
+
+def test_records_go_into_the_files_of_those_who_made_them(tmp_path: Path):
+    mine, theirs = make_record("exclude", who="Ann"), make_record("confirm", who="Bo", before="cat")
+    file_records(tmp_path, [mine, theirs])
+    assert {path.name for path in tmp_path.iterdir()} == {"2026-07-01-ann.jsonl", "2026-07-01-bo.jsonl"}
+    assert {record.id for record in load_records(tmp_path)[0]} == {mine.id, theirs.id}
+
+
+def test_a_moment_has_microseconds_even_when_they_are_none():
+    assert write_moment(datetime(2026, 7, 1, 12, tzinfo=UTC)) == "2026-07-01T12:00:00.000000Z"
