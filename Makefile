@@ -12,8 +12,9 @@ repro: .venv/ready
 	@dvc repro
 	@datatools summary
 
+# Two workers, a thread each: on two cores more threads would wait for each other.
 test: .venv/ready
-	@pytest
+	@OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 
 lint: .venv/ready
 	@ruff format --check . && ruff check . && mypy

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 REPO = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -24,10 +25,19 @@ QUICK = {
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after an undisturbed `dvc repro`. Tests that change it take `copy_project` of it."""
+    """A project after an undisturbed `dvc repro`. Tests that change it take `copy_project` of it.
+
+    Where several workers run the tests, the first makes it and the others wait for it.
+    """
     pytest.importorskip("torch", reason="the pipeline needs the extra 'train'")
-    folder = make_project(tmp_path_factory.mktemp("pipeline") / "finished")
-    run(folder, "dvc", "repro")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = base / "finished", base / "finished.done"
+    with FileLock(base / "finished.lock"):
+        if not done.exists():
+            make_project(folder)
+            run(folder, "dvc", "repro")
+            done.touch()
     return folder
 
 
