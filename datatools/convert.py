@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -19,9 +21,10 @@ from datatools.formats.base import Content, Loss, Row, write_new
 from datatools.formats.registry import load_format
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
+from datatools.provenance import EXPORT, SCHEMA, find_commit, hash_ids, package_versions
 from datatools.schema import LOSSES, RECORDS, REJECTED
 from datatools.source import Source, check_source, read_source
-from datatools.store import save_csv
+from datatools.store import save_csv, save_json
 from datatools.tree import Tree, UnreadableFileError, refuse
 
 REPORT = "losses.csv"
@@ -45,8 +48,8 @@ def convert(
     """Write everything in `tree` to the new folder `target` in the format `to`, images included.
 
     `losses.csv` in it lists what the format cannot hold and what could not be read; there is none where nothing is
-    lost. The folder appears whole or not at all. Raises DatatoolsError when `target` is there, when `to` cannot be written
-    and when nothing could be read.
+    lost. `.datatools.json` says what it was made of. The folder appears whole or not at all. Raises DatatoolsError when
+    `target` is there, when `to` cannot be written and when nothing could be read.
     """
     writer = load_format(to)
     if writer.save is None:
@@ -61,12 +64,15 @@ def convert(
     try:
         content, resized = _with_true_sizes(tree, source, content) if to in RELATIVE else (content, [])
         saved = writer.save(content, folder)
-        unread = [
-            row for path in source.images if (row := _copy(tree, path, folder, saved.moved.get(path, path), tick))
-        ]
-        rejected = REJECTED.conform(pd.concat([content.rejected, REJECTED.conform([*source.refused, *unread])]))
+        copied = {path: _copy(tree, path, folder, saved.moved.get(path, path), tick) for path in source.images}
+        unread = [row for row in copied.values() if not isinstance(row, str)]
+        rejected = REJECTED.conform(
+            pd.concat([content.rejected, REJECTED.conform([*_without_origin(source.refused), *unread])])
+        )
         losses = _list_losses((*saved.losses, *resized))
         _save_report(folder / REPORT, losses, rejected)
+        sha256 = {path: digest for path, digest in copied.items() if isinstance(digest, str)}
+        save_json(folder / EXPORT, _describe(source, sha256, to, len(losses)))
         folder.chmod(0o755)
         os.rename(folder, target)
     except BaseException:
@@ -105,20 +111,45 @@ def _with_true_sizes(tree: Tree, source: Source, content: Content) -> tuple[Cont
     return replace(content, records=RECORDS.conform(records.reset_index())), losses
 
 
-def _copy(tree: Tree, path: str, folder: Path, new: str, tick: Callable[[int], None] | None) -> Row | None:
+def _without_origin(refused: Iterable[Row]) -> list[Row]:
+    """What was refused but for the note of an earlier conversion: that is no loss."""
+    return [row for row in refused if row["path"] != EXPORT]
+
+
+def _describe(source: Source, sha256: Mapping[str, str], to: str, n_losses: int) -> dict[str, Any]:
+    """What an export was made of: the same source gives the same words. No fix record plays a part in it."""
+    content = source.content
+    total = hashlib.sha256("\n".join(content.classes).encode())
+    for table in (pd.DataFrame(sorted(sha256.items())), content.records, content.annotations):
+        total.update(table.to_csv(index=False, lineterminator="\n").encode())
+    return {
+        "schema": SCHEMA,
+        "made_by": "datatools convert",
+        "datatools": package_versions(["datatools"]).get("datatools"),
+        "data_version": total.hexdigest()[:12],
+        "code_commit": find_commit(source.tree.root if source.tree.root.is_dir() else source.tree.root.parent),
+        "fixes": {"n": 0, "sha256": hash_ids(()), "ids": []},
+        "params": {"from": sorted(source.formats), "to": to},
+        "counts": {"images": len(sha256), "annotations": len(content.annotations), "losses": n_losses},
+    }
+
+
+def _copy(tree: Tree, path: str, folder: Path, new: str, tick: Callable[[int], None] | None) -> Row | str:
+    """Copy an image; its SHA-256, or a row of REJECTED where it cannot be read."""
     if PurePosixPath(new).is_absolute() or ".." in PurePosixPath(new).parts:
         raise AssertionError(f"a writer wants to leave the folder: {new}")
     if tick:
         tick(1)
     try:
-        write_new(folder / new, tree.read(path))
+        data = tree.read(path)
+        write_new(folder / new, data)
     except UnreadableFileError as error:
         return refuse(path, "unreadable", str(error))
     except (FileExistsError, NotADirectoryError) as error:
         raise DatatoolsError(
             f"{tree.root}/{path}: expected a name that no other file takes in this format. Got {new}: rename the image."
         ) from error
-    return None
+    return hashlib.sha256(data).hexdigest()
 
 
 def _list_losses(losses: tuple[Loss, ...]) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from datatools.images import ImageFacts, UnreadableImageError, compute_facts_of
 from datatools.object_labels import label_by_objects
 from datatools.packed import FOLDER, among, list_batches
 from datatools.params import IngestParams
-from datatools.provenance import decoder_version
+from datatools.provenance import decoder_version, describe_fixes
 from datatools.raw import RawImages, open_raw
 from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, REJECTED
 from datatools.source import check_source, read_source
@@ -109,7 +109,7 @@ def ingest(
         images,
         annotations,
         classes or tuple(sorted(annotations["label"].dropna().unique())),
-        {"counts": counts, "formats": list(brought.formats)},
+        {"counts": counts, "formats": list(brought.formats), "fixes": describe_fixes(applied.status)},
     )
     assert counts["files"] == len(images) + len(no_images), "a file was lost"
     n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())

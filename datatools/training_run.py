@@ -87,13 +87,14 @@ def plan_online(dataset: Dataset, split: pd.DataFrame, params: TrainParams, augm
 def make_record(
     dataset: Dataset, trained: Trained, params: TrainParams, augment: AugmentParams, folder: Path
 ) -> Mapping[str, Any]:
-    """What made the model: parameters, data version, code commit of `folder`, seed, device and package versions.
+    """What made the model: parameters, data version, fix records, code commit of `folder`, seed, device and package versions.
 
     Its `augment` is that section with the steps of the policy, as the preset or the list has them, and `policy_hash`, which
     names them.
     """
     return {
         "data_version": dataset.version,
+        "fixes": dataset.facts.get("fixes"),
         "code_commit": find_commit(folder),
         "params": dataclasses.asdict(params),
         "augment": _describe(augment),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from datatools import convert as convert_module
 from datatools.convert import Converted, convert, count_losses
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content, Format, Loss, Saved, write_new
+from datatools.provenance import EXPORT
 from datatools.schema import LOSSES
 from datatools.source import read_source
 from datatools.tree import FolderTree, UnreadableFileError, open_tree
@@ -69,7 +71,7 @@ def test_images_and_annotations_are_written_and_losses_listed(coco: Path, target
     fake()
     ticks: list[int] = []
     done = run(coco, target, tick=ticks.append)
-    assert {path.name for path in target.iterdir()} == {"a.png", "b.png", "out.txt", "losses.csv"}
+    assert {path.name for path in target.iterdir()} == {"a.png", "b.png", "out.txt", "losses.csv", ".datatools.json"}
     assert {name: (target / name).read_bytes() for name in PICTURES} == PICTURES
     assert (done.formats, done.n_images, done.n_annotations, len(done.rejected)) == (("coco",), 2, 2, 0)
     assert ticks == [1, 1]
@@ -303,3 +305,29 @@ def test_formats_in_pixels_keep_the_size_that_was_declared(
     images = [{"id": 1, "file_name": "a.png", "width": 99, "height": 10}]
     run(lay_out(tmp_path / "x", {**PICTURES, "instances.json": coco_text(images=images)}), target)
     assert seen == {"a.png": (99, 10)}
+
+
+def test_an_export_says_what_it_was_made_of(coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(coco.parent.parent))
+    notes = []
+    for name in ("one", "two"):
+        run(coco, tmp_path / name, "coco")
+        notes.append((tmp_path / name / EXPORT).read_bytes())
+    assert notes[0] == notes[1], "the same source gives the same words"
+    note = json.loads(notes[0])
+    assert note["made_by"] == "datatools convert"
+    assert note["params"] == {"from": ["coco"], "to": "coco"}
+    assert note["fixes"]["n"] == 0
+    assert note["counts"]["images"] == 2
+    (coco / "a.png").write_bytes(make_png(9))
+    run(coco, tmp_path / "three", "coco")
+    other = json.loads((tmp_path / "three" / EXPORT).read_bytes())
+    assert other["data_version"] != note["data_version"]
+    assert {**other, "data_version": ""} == {**note, "data_version": ""}
+
+
+def test_the_note_of_an_export_is_no_loss_of_the_next(coco: Path, tmp_path: Path):
+    run(coco, tmp_path / "one", "coco")
+    assert len(run(tmp_path / "one", tmp_path / "two", "coco").rejected) == 0
+    assert not (tmp_path / "two" / "losses.csv").exists()
+    assert (tmp_path / "two" / EXPORT).exists()

@@ -225,3 +225,11 @@ def test_the_record_says_what_made_the_model(dataset, split, root, no_copies, tm
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     head = subprocess.run(["git", "-C", str(tmp_path), "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     assert make_record(dataset, trained, PARAMS, OFFLINE, tmp_path)["code_commit"] == head.stdout[:12]
+
+
+def test_the_record_names_the_fixes_that_made_the_data(dataset, split, root, no_copies, tmp_path):
+    trained = train_on(dataset, split, no_copies, root, PARAMS, OFFLINE)
+    assert make_record(dataset, trained, PARAMS, OFFLINE, tmp_path)["fixes"] is None, "an older data set does not say"
+    fixes = {"n": 1, "sha256": "ab", "ids": ["f1"]}
+    told = dataclasses.replace(dataset, facts={"fixes": fixes})
+    assert make_record(told, trained, PARAMS, OFFLINE, tmp_path)["fixes"] == fixes

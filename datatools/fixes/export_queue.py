@@ -17,6 +17,7 @@ from datatools.checks.runner import get_check
 from datatools.dataset import Dataset, load_dataset
 from datatools.errors import DatatoolsError
 from datatools.file_reading import UnreadableFileError
+from datatools.fixes.history import PENDING, load_decided
 from datatools.fixes.make import load_current
 from datatools.fixes.records import now
 from datatools.fixes.sent import KINDS, MANIFEST, TOOLS, Item, Sent, save_sent, sent_id, sent_name
@@ -29,9 +30,10 @@ from datatools.gate import load_findings
 from datatools.masks import MaskError, dump_mask, parse_mask
 from datatools.packed import among
 from datatools.project import Project
+from datatools.provenance import CHANGING, describe_fixes, describe_origin, find_commit
 from datatools.raw import RawImages, open_raw
-from datatools.schema import BOX, CONSENSUS, QUEUE
-from datatools.store import load_table, save_text
+from datatools.schema import BOX, CONSENSUS, FIX_STATUS, QUEUE
+from datatools.store import load_table, save_json, save_text
 
 LABELS = "cvat_labels.json"
 
@@ -72,12 +74,24 @@ def export_queue(
             dataset, paths, part, tool, (code or "queue").upper() if code else "queue", seen.version
         )
         _copy_images(open_raw(project.raw), exported.sent.images, part, tick)
+        origin = _describe(project, seen, exported.sent)
+        save_json(part / MANIFEST, {**exported.sent.to_document(), "origin": origin})
         part.chmod(0o755)
         os.rename(part, folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return exported
+
+
+def _describe(project: Project, seen: Dataset, sent: Sent) -> dict[str, Any]:
+    """What the export was made of: data version, code commit, fix records in it and, apart, those since the last run."""
+    decided = load_decided(project)[0]
+    pending = [item.record.id for item in decided if item.status == PENDING and item.record.op in CHANGING]
+    status = load_table(project.dataset / "fixes.parquet", FIX_STATUS)
+    params = {"tool": sent.tool, "about": sent.about}
+    origin = describe_origin(seen.version, describe_fixes(status), params, find_commit(project.root))
+    return {**origin, "pending_fixes": pending}
 
 
 def write_export(dataset: Dataset, paths: Sequence[str], folder: Path, tool: str, about: str, base: str) -> Exported:

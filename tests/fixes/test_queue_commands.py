@@ -12,7 +12,7 @@ from datatools import cli, lift
 from datatools.fixes.records import load_records
 from datatools.project import Project
 from tests.fixes.round_trip import CvatFile, make_dataset, make_project
-from tests.report.test_lift_page import make_lift
+from tests.report.builders import make_lift
 from tests.small_data import box_row
 
 Run = Callable[..., tuple[int, str, str]]
@@ -71,4 +71,4 @@ def test_lift_prints_and_writes(project: Project, run: Run, monkeypatch: pytest.
     code, out, _ = run("lift", "--before", "main", "--seeds", "2")
     assert (code, given) == (0, [("main", 2)])
     assert out.startswith("## What the fixes bought")
-    assert sorted(path.name for path in Path("reports").iterdir()) == ["lift.html", "lift.json", "lift.md"]
+    assert sorted(path.name for path in Path("reports/lift").iterdir()) == ["lift.html", "lift.json", "lift.md"]

@@ -188,8 +188,8 @@ def test_row_order_changes_nothing() -> None:
 
 def test_sections_come_in_the_order_a_person_wants() -> None:
     assert list(summarise(make_inputs(), ReportParams())) == [
-        *("title", "headline", "next", "data", "curate", "queue", "fixes", "findings"),
-        *("agreement", "classes", "split", "model", "augmented", "record"),
+        *("title", "headline", "next", "data", "curate", "queue", "fixes", "lift", "findings"),
+        *("agreement", "classes", "split", "model", "augmented", "record", "origin"),
     ]
 
 
