@@ -19,7 +19,7 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.drawing import mark_box, offer_box
 from datatools.checks.geometry import unpack
-from datatools.checks.pairs import area_of
+from datatools.checks.pairs import Bools, Floats, area_of
 from datatools.findings import Finding
 from datatools.params import ValidateParams
 
@@ -30,20 +30,24 @@ def find_boxes_outside(annotations: pd.DataFrame, images: pd.DataFrame, params: 
     """Yield a finding for each box that stands more than the tolerance over an edge, in pixels."""
     objects = unpack(annotations)
     boxes, sizes = objects.boxes, objects.sizes(images)
-    low, high = np.minimum(boxes[:, 0], boxes[:, 1]), boxes[:, 2:] - sizes
-    over = np.maximum(-low, np.maximum(high[:, 0], high[:, 1]))
-    outside = np.flatnonzero(over > params.tolerance_px)
-    if not len(outside):
-        return
+    maybe = np.flatnonzero(_stand_out(boxes, sizes))
+    over = np.concatenate([-boxes[maybe, :2], boxes[maybe, 2:] - sizes[maybe]], axis=1).max(axis=1)
+    outside, over = maybe[over > params.tolerance_px], over[over > params.tolerance_px]
     boxes, sizes = boxes[outside], sizes[outside]
     clipped = np.clip(boxes, 0, np.tile(sizes, 2))
     inside = area_of(clipped) / np.where(area_of(boxes) > 0, area_of(boxes), np.inf)
-    for position, box, after, size, share in zip(outside, boxes, clipped, sizes, inside, strict=True):
+    for position, by, box, after, size, share in zip(outside, over, boxes, clipped, sizes, inside, strict=True):
         image = f"{size[0]:.0f} x {size[1]:.0f} image"
         part = f"; {share:.1%} of it lies inside" if share > 0 else ", all of it outside"
-        message = f"reaches {over[position]:g} px over the edge of its {image}{part}"
+        message = f"reaches {by:g} px over the edge of its {image}{part}"
         offer = offer_box(objects.corners[position], after) if share >= CLIP_FROM else None
         yield objects.finding(position, message, marks=[mark_box(box)], offer=offer)
+
+
+def _stand_out(boxes: Floats, sizes: Floats) -> Bools:
+    """Which boxes stand over an edge at all."""
+    (x0, y0, x1, y1), (width, height) = boxes.T, sizes.T
+    return (x0 < 0) | (y0 < 0) | (x1 > width) | (y1 > height)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

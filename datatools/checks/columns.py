@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from datatools.checks.pairs import Bools, Index, Ints
 
+SOME = 1000  # rows that tell how long runs are
 Codes = tuple[Ints, NDArray[np.object_]]  # a number for each row, -1 for a null, and what the numbers mean
 
 
@@ -25,7 +26,8 @@ class Texts:
     def of(cls, column: pd.Series) -> Texts:
         """The texts of a column."""
         values = pa.array(column, from_pandas=True)
-        return cls(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values)
+        values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        return cls(values.cast(pa.string()) if pa.types.is_null(values.type) else values)
 
     def __getitem__(self, position: Index) -> str | None:
         """The text of one row."""
@@ -56,23 +58,44 @@ def place(column: pd.Series) -> object:
     return object()
 
 
-def find_texts(texts: NDArray[np.object_], column: pd.Series) -> Ints:
+def find_texts(texts: pa.Array, column: pd.Series) -> Ints:
     """The first row of `column` that has each of these texts; -1 where none has it."""
-    found = pc.index_in(pa.array(texts, pa.string()), value_set=Texts.of(column).values)
-    return np.asarray(found.fill_null(-1), np.int64)
-
-
-def is_text(column: pd.Series, text: str) -> Bools:
-    """Which rows have this text; a null has not."""
-    return np.asarray(pc.equal(Texts.of(column).values, text).fill_null(False), bool)
+    values = Texts.of(column).values
+    return np.asarray(pc.index_in(texts.cast(values.type), value_set=values).fill_null(-1), np.int64)
 
 
 def number(column: pd.Series) -> Codes:
-    """A number for each text of a column."""
-    codes, names = pd.factorize(column)
-    return codes, np.asarray(names, object)
+    """A number for each text of a column, in the order in which they come up."""
+    codes, texts = encode(column)
+    return codes, np.asarray(texts.to_numpy(zero_copy_only=False), object)
+
+
+def encode(column: pd.Series) -> tuple[Ints, pa.Array]:
+    """The same with the texts as Arrow has them. The numbers are not for writing: those of one text take no memory."""
+    values = Texts.of(column).values
+    heads = _heads(values)
+    texts = (values if heads is None else values.take(pa.array(heads))).dictionary_encode()
+    codes = np.asarray(texts.indices.fill_null(-1) if texts.null_count else texts.indices, np.int64)
+    if len(codes) == 1:
+        codes = np.broadcast_to(codes, len(values))
+    elif heads is not None:
+        codes = np.repeat(codes, np.diff(heads, append=len(values)))
+    return codes, texts.dictionary
+
+
+def _heads(values: pa.Array) -> Ints | None:
+    """Where runs of one text begin; None where they are short, as looking at each text is sooner then."""
+    if len(values) and values.null_count == len(values):
+        return np.zeros(1, np.int64)
+    few = values[:SOME]
+    if values.null_count or 4 * pc.not_equal(few[1:], few[:-1]).true_count > len(few):
+        return None
+    is_new = pc.not_equal(values[1:], values[:-1])
+    return np.flatnonzero(np.concatenate([np.ones(min(len(values), 1), bool), np.asarray(is_new)]))
 
 
 def is_among(codes: Codes, *names: str) -> Bools:
     """Which rows have one of these names; a null has none."""
-    return np.append(np.isin(codes[1], names), False)[codes[0]]
+    numbers, texts = codes
+    found = np.isin(texts, names)
+    return np.append(found, False)[numbers] if found.any() else np.zeros(len(numbers), bool)

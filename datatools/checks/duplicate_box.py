@@ -21,7 +21,7 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.drawing import mark_box
 from datatools.checks.geometry import Objects, find_repeated_files, unpack
-from datatools.checks.pairs import Floats, Ints, iter_near
+from datatools.checks.pairs import Floats, Ints, iter_near, where
 from datatools.findings import Finding, Offer
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
@@ -30,7 +30,7 @@ from datatools.schema import ANNOTATIONS
 def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box that an earlier one of its image, class and annotator already says."""
     objects = unpack(annotations)
-    among = np.flatnonzero(objects.is_box & (objects.areas > 0))
+    among = where(objects.is_box & (objects.areas > 0))
     earlier, later, ious = _pairs(objects, among, params.duplicate_iou)
     if not len(earlier):
         return
@@ -49,20 +49,20 @@ def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> I
         yield objects.finding(other, f"{how} {objects.ids[one]}", float(1 - iou), marks, Offer("delete"))
 
 
-def _pairs(objects: Objects, among: Ints, min_iou: float) -> tuple[Ints, Ints, Floats]:
+def _pairs(objects: Objects, among: slice | Ints, min_iou: float) -> tuple[Ints, Ints, Floats]:
     """Positions of two boxes that lie on each other, the earlier and the later one, and their IoU; in order of the later."""
-    boxes, areas = objects.boxes, objects.areas
-    x0, x1 = boxes[among, 0], boxes[among, 2]
-    reach = x0 + (1 - min_iou) * (x1 - x0)  # beyond it the IoU is lower
-    ones, others, ious = [among[:0]], [among[:0]], [np.empty(0)]
-    for near in iter_near(objects.opinions[among], x0, reach):
-        one, other = among[near[0]], among[near[1]]
-        sides = (
-            np.minimum(boxes[one, side + 2], boxes[other, side + 2]) - np.maximum(boxes[one, side], boxes[other, side])
-            for side in (0, 1)
-        )
-        width, height = (np.maximum(side, 0) for side in sides)
-        common = width * height
+    (x0, y0, x1, y1), areas = objects.boxes.T, objects.areas
+    heights, start = objects.sides[:, 1], x0[among]
+    reach = start + (1 - min_iou) * objects.sides[:, 0][among]  # beyond it the IoU is lower
+    ones, others, ious = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
+    for one, other in iter_near(objects.opinions[among], start, reach):
+        if not isinstance(among, slice):
+            one, other = among[one], among[other]
+        maybe = np.abs(y0[one] - y0[other]) < 1 + (1 - min_iou) * np.maximum(heights[one], heights[other])
+        one, other = one[maybe], other[maybe]
+        width = np.minimum(x1[one], x1[other]) - np.maximum(x0[one], x0[other])
+        height = np.minimum(y1[one], y1[other]) - np.maximum(y0[one], y0[other])
+        common = np.maximum(width, 0) * np.maximum(height, 0)
         iou = common / (areas[one] + areas[other] - common)
         same = (iou >= min_iou) & (iou > 0)
         ones.append(one[same])

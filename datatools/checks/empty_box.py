@@ -24,7 +24,7 @@ def find_empty_boxes(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box with x0 = x1 or y0 = y1, in pixels."""
     objects = unpack(annotations)
     low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
-    for position in np.flatnonzero((low == high).any(axis=1)):
+    for position in np.flatnonzero((objects.sides[:, 0] == 0) | (objects.sides[:, 1] == 0)):
         one, other = low[position], high[position]
         mark = mark_point(one) if (one == other).all() else mark_line(one, other)
         message = f"has no area: {other[0] - one[0]:g} x {other[1] - one[1]:g} px"

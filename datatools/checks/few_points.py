@@ -23,6 +23,8 @@ from datatools.findings import Finding
 def find_few_points(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each polygon with fewer than three different points."""
     objects = unpack(annotations)
+    if not len(objects.mask_rows):
+        return
     rings = objects.polygons
     for index in np.flatnonzero(rings.n_different < 3):
         n_points, points = rings.n_different[index], np.unique(rings.ring(index), axis=0)

@@ -17,11 +17,12 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from datatools.checks.columns import Codes, Texts, find_texts, is_text, is_unchanged, number, place
-from datatools.checks.pairs import Bools, Floats, Index, Ints, area_of
+from datatools.checks.columns import Codes, Texts, encode, find_texts, is_among, is_unchanged, number, place
+from datatools.checks.pairs import Bools, Floats, Index, Ints, where
 from datatools.checks.polygons import Polygons
 from datatools.findings import Finding, Mark, Offer
 from datatools.masks import MaskError, Rle, parse_mask
@@ -29,6 +30,7 @@ from datatools.run_lengths import RunLengths, collect_runs
 from datatools.schema import BOX
 
 REPEATED = 10  # objects that two files have in common, and no accident
+SIZES = ["path", "width_px", "height_px"]
 COLUMNS = ["annotation_id", "path", "label", "kind", *BOX, "mask", "annotator", "source", "attributes"]
 
 
@@ -59,23 +61,36 @@ class Objects:
         corners = np.empty((len(self.table), 4), order="F")  # checks go by columns
         for side, name in enumerate(BOX):
             corners[:, side] = self.table[name].to_numpy(float, na_value=np.nan)
-        finite = np.isfinite(corners).all(axis=1)
-        if not finite.all():
-            corners[~finite] = np.nan
+        finite = [np.isfinite(corners[:, side]) for side in range(4)]
+        if not all(map(np.all, finite)):
+            corners[~np.logical_and.reduce(finite)] = np.nan
         return corners
+
+    @cached_property
+    def swapped(self) -> Ints:
+        """The positions of boxes with x1 < x0 or y1 < y0."""
+        x0, y0, x1, y1 = self.corners.T
+        return np.flatnonzero((x1 < x0) | (y1 < y0))
 
     @cached_property
     def boxes(self) -> Floats:
         """The same with corners in order: x0 <= x1 and y0 <= y1."""
+        if not len(self.swapped):
+            return self.corners
         boxes, low, high = np.empty_like(self.corners), self.corners[:, :2], self.corners[:, 2:]
         np.minimum(low, high, out=boxes[:, :2])
         np.maximum(low, high, out=boxes[:, 2:])
         return boxes
 
     @cached_property
+    def sides(self) -> Floats:
+        """`(n, 2)` width and height of each box in pixels; NaN where there is none."""
+        return self.boxes[:, 2:] - self.boxes[:, :2]
+
+    @cached_property
     def areas(self) -> Floats:
         """The area of each box in square pixels; NaN where there is none."""
-        return area_of(self.boxes)
+        return self.sides[:, 0] * self.sides[:, 1]
 
     @cached_property
     def is_box(self) -> Bools:
@@ -89,7 +104,12 @@ class Objects:
 
     def is_kind(self, kind: str) -> Bools:
         """Whether the annotation is of this kind."""
-        return is_text(self.table["kind"], kind)
+        return is_among(self.kinds, kind)
+
+    @cached_property
+    def kinds(self) -> Codes:
+        """The kinds by number."""
+        return number(self.table["kind"])
 
     @cached_property
     def labels(self) -> Codes:
@@ -109,7 +129,8 @@ class Objects:
     @cached_property
     def images(self) -> Codes:
         """The paths of the images by number."""
-        return number(self.table["path"])
+        codes, paths = self._images
+        return codes, np.asarray(paths.to_numpy(zero_copy_only=False), object)
 
     @property
     def classes(self) -> Ints:
@@ -217,7 +238,7 @@ class Objects:
         """For each of `images`, whether one of the annotations `among` is of it."""
         rows = self._of(images)[0]
         codes = self.images[0]
-        used = np.bincount(codes[among & (codes >= 0)], minlength=len(rows)) > 0
+        used = np.bincount(codes[where(among & (codes >= 0))], minlength=len(rows)) > 0
         annotated = np.zeros(len(images), bool)
         annotated[rows[used & (rows >= 0)]] = True
         return annotated
@@ -226,14 +247,14 @@ class Objects:
         """The row of each numbered image in `images`, -1 for none, and the size of each annotation's image."""
         if self._seen and self._seen[0][0] is images and self in _SHARED:
             return self._seen[0][2:]
-        columns = images[["path", "width_px", "height_px"]]
-        if not self._seen or not is_unchanged(self._seen[0][1], columns):
-            codes, names = self.images
-            rows = find_texts(names, columns["path"])
-            known = np.full((len(names) + 1, 2), np.nan, order="F")
-            known[:-1][rows >= 0] = columns[["width_px", "height_px"]].to_numpy(float)[rows[rows >= 0]]
-            sizes = np.stack([known[codes, 0], known[codes, 1]]).T
-            self._seen[:] = [(images, columns, rows, sizes)]
+        if not self._seen or not is_unchanged(self._seen[0][1][SIZES], images):
+            codes, paths = self._images
+            rows = find_texts(paths, images["path"])
+            known, sizes = np.full(len(rows) + 1, np.nan), np.empty((len(codes), 2), order="F")
+            for side, name in enumerate(SIZES[1:]):
+                known[:-1][rows >= 0] = images[name].to_numpy(float)[rows[rows >= 0]]
+                np.take(known, codes, out=sizes[:, side], mode="wrap")  # the last is of no image: -1
+            self._seen[:] = [(images, images.copy(deep=False), rows, sizes)]
         return self._seen[0][2:]
 
     def shape(self, position: Index) -> shapely.Geometry:
@@ -270,6 +291,11 @@ class Objects:
     def _seen(self) -> list[tuple[pd.DataFrame, pd.DataFrame, Ints, Floats]]:
         """The images last asked about, and what `_of` says of them."""
         return []
+
+    @cached_property
+    def _images(self) -> tuple[Ints, pa.Array]:
+        """The paths of the images by number."""
+        return encode(self.table["path"])
 
     @cached_property
     def _masks(self) -> tuple[Polygons, dict[int, Rle], Ints]:
@@ -330,7 +356,7 @@ def unpack(annotations: pd.DataFrame) -> Objects:
 
 
 def find_repeated_files(
-    objects: Objects, rows: Ints, earlier: Ints, later: Ints
+    objects: Objects, rows: slice | Ints, earlier: Ints, later: Ints
 ) -> tuple[Bools, list[tuple[str, str, int, int]]]:
     """Whole annotation files that say again what another one says, as COCO's files of instances and of keypoints do.
 
@@ -338,10 +364,12 @@ def find_repeated_files(
     such files, and for each two files: the one, the other, how many objects both have, how many the smaller has.
     """
     sources, names = objects.sources
-    n_objects = np.bincount(sources[rows] + 1, minlength=len(names) + 1)[1:]
     one, other = np.minimum(sources[earlier], sources[later]), np.maximum(sources[earlier], sources[later])
     keys, index, n_both = np.unique(one * (len(names) + 1) + other, return_inverse=True, return_counts=True)
     one, other = np.divmod(keys, len(names) + 1)
+    if not (one != other).any():
+        return np.zeros(len(earlier), bool), []
+    n_objects = np.bincount(sources[rows] + 1, minlength=len(names) + 1)[1:]
     n_smaller = np.minimum(n_objects[one], n_objects[other]) if len(names) else n_both
     repeated = (one != other) & (one >= 0) & (n_both >= REPEATED) & (2 * n_both >= n_smaller)
     found = []

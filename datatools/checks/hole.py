@@ -30,6 +30,8 @@ def find_holes(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Fi
     """Yield a finding for each mask with a hole where that is odd; sizes are in pixels."""
     objects = unpack(annotations)
     rows = objects.mask_rows
+    if not len(rows):
+        return
     has_hole, classes = objects.n_holes[rows] > 0, objects.classes[rows]
     for index in find_odd(has_hole, classes, params.holes):
         position = rows[index]

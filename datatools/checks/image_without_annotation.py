@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
+from datatools.checks.columns import Texts
 from datatools.checks.geometry import unpack
 from datatools.checks.missing_label import are_images_labelled
 from datatools.findings import Finding
@@ -30,19 +31,25 @@ def find_images_without_annotation(images: pd.DataFrame, annotations: pd.DataFra
     is_object = ~objects.is_label
     if not is_object.any() or (not is_object.all() and are_images_labelled(annotations[~is_object])):
         return
-    is_empty = ~objects.is_annotated(images, is_object)
-    empty = images.loc[is_empty, ["path", "source", "attributes"]]
-    unsaid = (empty["source"] == "folder") | empty["attributes"].str.contains('"labels":"missing"', regex=False)
-    unsaid = unsaid.fillna(False).to_numpy(dtype=bool)
-    if unsaid.sum() > len(images) / 2:
-        yield Finding(f"no annotation file speaks of {unsaid.sum():,} of the {len(images):,} images")
-        unsaid, empty = unsaid[~unsaid], empty[~unsaid]
-    few = len(empty) <= USUAL * len(images)
-    paths = empty["path"].tolist()
-    for row in np.flatnonzero(unsaid | few).tolist():
-        rest = f"{len(images) - len(empty):,} of {len(images):,} images have one"
-        why = "and no annotation file speaks of it" if unsaid[row] else f"though {rest}"
-        yield Finding(f"has no box or mask, {why}", paths[row])
+    empty = np.flatnonzero(~objects.is_annotated(images, is_object))
+    paths, sources, attributes = (Texts.of(images[name]).take(empty) for name in ("path", "source", "attributes"))
+    unsaid = [_is_unsaid(*said) for said in zip(sources, attributes, strict=True)]
+    if sum(unsaid) > len(images) / 2:
+        yield Finding(f"no annotation file speaks of {sum(unsaid):,} of the {len(images):,} images")
+        paths = [path for path, is_unsaid in zip(paths, unsaid, strict=True) if not is_unsaid]
+        unsaid = [False] * len(paths)
+    few = len(paths) <= USUAL * len(images)
+    rest = f"{len(images) - len(paths):,} of {len(images):,} images have one"
+    for path, is_unsaid in zip(paths, unsaid, strict=True):
+        if is_unsaid or few:
+            yield Finding(
+                f"has no box or mask, {'and no annotation file speaks of it' if is_unsaid else f'though {rest}'}", path
+            )
+
+
+def _is_unsaid(source: str | None, attributes: str | None) -> bool:
+    """Whether no annotation file speaks of an image."""
+    return source == "folder" or (attributes is not None and '"labels":"missing"' in attributes)
 
 
 def _spoil(inputs: Inputs) -> Inputs:

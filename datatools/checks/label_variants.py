@@ -24,6 +24,7 @@ import pandas as pd
 from datatools.checks.base import Check, Inputs
 from datatools.checks.columns import is_among
 from datatools.checks.geometry import unpack
+from datatools.checks.pairs import where
 from datatools.findings import Finding, Offer
 from datatools.schema import CONSENSUS
 
@@ -38,7 +39,7 @@ def find_label_variants(annotations: pd.DataFrame, classes: Sequence[str]) -> It
     """Yield a finding for each pair of names of one class; `subject` is the pair, the rarer or unlisted name first."""
     said = unpack(annotations)
     codes, labels = said.labels
-    by_people = codes[(codes >= 0) & ~is_among(said.annotators, CONSENSUS)]
+    by_people = codes[where((codes >= 0) & ~is_among(said.annotators, CONSENSUS))]
     n_of_each = np.bincount(by_people if len(by_people) else codes[codes >= 0], minlength=len(labels))
     counts = {str(label): int(n) for label, n in zip(labels, n_of_each, strict=True) if n}
     names = dict.fromkeys([*classes, *sorted(counts)])

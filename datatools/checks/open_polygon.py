@@ -33,6 +33,8 @@ SMALL_GAP = 0.1  # share of the length drawn
 def find_open_polygons(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each polygon whose ends do not meet; the gap is given in pixels."""
     objects = unpack(annotations)
+    if not len(objects.mask_rows):
+        return
     rings = objects.polygons
     judged = rings.n_points >= 3
     is_open = judged & ~rings.is_closed

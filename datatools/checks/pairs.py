@@ -24,17 +24,37 @@ def iter_near(group: Ints, start: Floats, reach: Floats) -> Iterator[tuple[Ints,
     """
     if group.max(initial=0) >= np.iinfo(np.int64).max // PIXELS:
         group = np.unique(group, return_inverse=True)[1]
-    group = group * PIXELS
-    keys = group + np.clip(start, 0, PIXELS - 1).astype(np.int64)
-    order = np.argsort(keys)  # whole numbers are sorted many times faster than pairs of numbers
-    keys, last = keys[order], (group + np.clip(reach, 0, PIXELS - 1).astype(np.int64))[order]
-    alive, step = np.flatnonzero(keys[1:] <= last[:-1]), 1
+    keys, room = _whole(start), _whole(reach)
+    room -= keys
+    keys += group * PIXELS
+    keys, order = _sort(keys)
+    room = room[order]
+    alive, step = np.flatnonzero(keys[1:] - keys[:-1] <= room[:-1]), 1
     while len(alive):
         one, other = order[alive], order[alive + step]
         yield np.minimum(one, other), np.maximum(one, other)  # what sorts as equal has no order
         step += 1
         alive = alive[: np.searchsorted(alive, len(order) - step)]
-        alive = alive[keys[alive + step] <= last[alive]]
+        alive = alive[keys[alive + step] - keys[alive] <= room[alive]]
+
+
+def _whole(values: Floats) -> Ints:
+    """The pixels that these lie in."""
+    return np.clip(values, 0, PIXELS - 1).astype(np.int64)
+
+
+def _sort(keys: Ints) -> tuple[Ints, Ints]:
+    """Keys from 0 in order, in their place, and where each was. Numbers that hold both are sorted in half the time of `argsort`."""
+    n_bits = len(keys).bit_length()
+    if keys.max(initial=0) >> (63 - n_bits):
+        order = np.argsort(keys)
+        return keys[order], order
+    keys <<= n_bits
+    keys |= np.arange(len(keys))
+    keys.sort()
+    order = keys & ((1 << n_bits) - 1)
+    keys >>= n_bits
+    return keys, order
 
 
 def find_crossing_boxes(group: Ints, boxes: Floats, share: float = 0.0) -> tuple[Ints, Ints]:
@@ -48,6 +68,11 @@ def find_crossing_boxes(group: Ints, boxes: Floats, share: float = 0.0) -> tuple
         ones.append(one[keep])
         others.append(other[keep])
     return np.concatenate(ones), np.concatenate(others)
+
+
+def where(mask: Bools) -> slice | Ints:
+    """The positions that have it, to index with; all of them need no copy."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
 def area_of(boxes: Floats) -> Floats:

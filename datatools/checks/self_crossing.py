@@ -27,6 +27,8 @@ from datatools.findings import Finding, Mark
 def find_self_crossings(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each polygon that crosses itself, with the first crossing in pixels."""
     objects = unpack(annotations)
+    if not len(objects.mask_rows):
+        return
     rings = objects.polygons
     for index in np.flatnonzero(rings.crosses):
         shape = rings.shapes[index]

@@ -34,6 +34,8 @@ def find_several_parts(annotations: pd.DataFrame, params: ValidateParams) -> Ite
     """Yield a finding for each mask in several parts where that is odd; sizes are in pixels."""
     objects = unpack(annotations)
     rows = objects.mask_rows
+    if not len(rows):
+        return
     several, classes = objects.n_parts[rows] > 1, objects.classes[rows]
     for index in find_odd(several, classes, params.parts):
         *small, largest = _regions(objects, rows[index])

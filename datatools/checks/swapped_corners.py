@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from datatools.checks.base import Check, Inputs
@@ -25,7 +24,7 @@ def find_swapped_corners(annotations: pd.DataFrame) -> Iterator[Finding]:
     """Yield a finding for each box with x1 < x0 or y1 < y0, in pixels."""
     objects = unpack(annotations)
     corners, boxes = objects.corners, objects.boxes
-    for position in np.flatnonzero((corners[:, 2:] < corners[:, :2]).any(axis=1)):
+    for position in objects.swapped:
         given, ordered = corners[position], boxes[position]
         x0, y0, x1, y1 = given
         offer = offer_box(given, ordered) if objects.areas[position] > 0 else None

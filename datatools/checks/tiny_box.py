@@ -30,19 +30,20 @@ PART = 0.1  # of the image's side: then it is the image that is tiny
 def find_tiny_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box with a side shorter than the bar, in pixels."""
     objects = unpack(annotations)
-    sides = objects.boxes[:, 2:] - objects.boxes[:, :2]
-    shorter = np.minimum(sides[:, 0], sides[:, 1])
-    short = np.flatnonzero(objects.is_box & (shorter > 0) & (shorter < params.box_min_px))
+    sides = objects.sides
+    is_low = (sides[:, 0] < params.box_min_px) | (sides[:, 1] < params.box_min_px)
+    short = np.flatnonzero(objects.is_box & is_low & (sides[:, 0] > 0) & (sides[:, 1] > 0))
     if not len(short):
         return
     is_short = (sides[short] < params.box_min_px) & ~(sides[short] >= PART * objects.sizes(images)[short])
     tiny = short[is_short.any(axis=1)]
-    judged = objects.is_box & ~np.isnan(shorter)
-    n, share = shares(tiny, np.where(judged, objects.classes, objects.classes.max(initial=0) + 1))
+    judged = objects.is_box & ~np.isnan(sides[:, 0])
+    classes = objects.classes
+    n, share = shares(tiny, classes if judged.all() else np.where(judged, classes, classes.max(initial=0) + 1))
     for position in tiny[(share <= USUAL) | (n < ENOUGH)]:
         width, height = sides[position]
         message = f"is tiny: {width:g} x {height:g} px, the bar is {params.box_min_px:g}"
-        score = float(shorter[position] / params.box_min_px)
+        score = float(min(width, height) / params.box_min_px)
         yield objects.finding(position, message, score, [mark_box(objects.boxes[position])])
 
 

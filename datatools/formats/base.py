@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
+from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, Table
 from datatools.tree import Tree
 
 Row = dict[str, Any]
@@ -51,10 +51,10 @@ class Content:
         """Build from rows in any order; a row of an annotation id that is already there goes to `rejected`."""
         kept, repeated = _first_of_each_id(list(annotations))
         return cls(
-            RECORDS.conform(_to_frame(records)),
-            ANNOTATIONS.conform(_to_frame(kept)),
+            _to_table(records, RECORDS),
+            _to_table(kept, ANNOTATIONS),
             tuple(classes),
-            REJECTED.conform([*rejected, *repeated]),
+            _to_table([*rejected, *repeated], REJECTED),
             frozenset(files),
             dict(extras or {}),
         )
@@ -141,11 +141,16 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE
 
 
-def _to_frame(rows: Iterable[Row]) -> pd.DataFrame:
-    """The rows as columns, which a table takes in sooner than rows."""
+def _to_table(rows: Iterable[Row], table: Table) -> pd.DataFrame:
+    """What `table.conform` makes of the rows, several times faster where each has a key of its own."""
     rows = list(rows)
-    names = dict.fromkeys(itertools.chain.from_iterable(rows))
-    return pd.DataFrame({name: [row.get(name) for row in rows] for name in names}, index=range(len(rows)))
+    keys = {row.get(table.key[0]) for row in rows}
+    if len(keys) < len(rows) or set(map(type, keys)) - {str} or not table.columns.keys() >= set().union(*rows):
+        return table.conform(rows)
+    rows.sort(key=operator.itemgetter(table.key[0]))
+    return pd.DataFrame(
+        {name: pd.array([row.get(name) for row in rows], dtype) for name, dtype in table.columns.items()}
+    )
 
 
 def _first_of_each_id(rows: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -21,6 +22,7 @@ MAX_YAML_BYTES = 2_000_000  # its parser is slow, and these files are small
 MAX_MESSAGE = 200
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 LARGE_EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}")
+UTF8 = re.compile(rb"""encoding[ \t\r\n]*=[ \t\r\n]*["']utf-8["']""", re.IGNORECASE)
 DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))  # every digit becomes 0, all else a space
 
 
@@ -75,10 +77,12 @@ def has_nan(value: Any) -> bool:
 def parse_xml(data: bytes) -> Element:
     """Return the root element. Raises BrokenFileError for broken XML, any DTD or entity, and too deep a nesting."""
     try:
-        parser = XMLParser() if _cannot_have_dtd(data) else XMLParser(target=_WithoutDtd())
+        is_utf8 = _is_utf8(data)
+        parser = XMLParser() if is_utf8 and b"<!DOCTYPE" not in data else XMLParser(target=_WithoutDtd())
         parser.feed(data)
         root: Element = parser.close()
-        _check_depth(root, _elements_in)
+        if not is_utf8 or data.count(b"<") > MAX_DEPTH:  # each level needs one
+            _check_depth(root, _elements_in)
     except DefusedXmlException as error:
         raise BrokenFileError("not XML that can be trusted: it has a DTD (<!DOCTYPE) or an entity") from error
     except (ParseError, ValueError, LookupError, RecursionError) as error:
@@ -86,9 +90,30 @@ def parse_xml(data: bytes) -> Element:
     return root
 
 
-def _cannot_have_dtd(data: bytes) -> bool:
-    """Whether `<!DOCTYPE` would stand in the bytes as it is: not in UTF-16, nor in an encoding that is declared."""
-    return b"<!DOCTYPE" not in data and b"\0" not in data and b"encoding" not in data[: data.find(b"?>") + 1]
+def is_plain_xml(data: bytes) -> bool:
+    """Whether every `<` in the bytes of an XML file begins or ends an element, but for the declaration at their start.
+
+    So it has no comment, CDATA section, processing instruction or DTD. Nor has it namespaces: an element means the same
+    wherever it stands.
+    """
+    rest = data[len(_declaration(data)) :]
+    # one byte is found many times faster than several
+    has_other = (b"!" in rest and b"<!" in rest) or (b"?" in rest and b"<?" in rest)
+    return not has_other and not (b"=" in rest and b"xmlns" in rest) and _is_utf8(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether markup stands in the bytes as it is: not in UTF-16, nor in another encoding that is declared."""
+    declaration = _declaration(data)
+    return b"\0" not in data and (b"encoding" not in declaration or UTF8.search(declaration) is not None)
+
+
+def _declaration(data: bytes) -> bytes:
+    """`<?xml ...?>`, which stands at the very start if anywhere; all of `data` where it does not end."""
+    if not data.startswith((b"<?xml", BOM_UTF8 + b"<?xml")):
+        return b""
+    end = data.find(b"?>")
+    return data if end < 0 else data[: end + 2]
 
 
 class _WithoutDtd(TreeBuilder):

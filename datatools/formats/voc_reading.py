@@ -13,10 +13,11 @@ import numpy as np
 
 from datatools.formats import voc_masks, voc_xml
 from datatools.formats.base import Content, dump_attributes
-from datatools.formats.documents import BrokenFileError, parse_xml
+from datatools.formats.documents import BrokenFileError
 from datatools.formats.locate import ImageIndex, clean_path
 from datatools.formats.placing import without_suffix
 from datatools.formats.rows import BrokenRowError, NoImageError, apply_patch, broken_file, broken_row
+from datatools.formats.voc_documents import Document, DocumentReader
 from datatools.formats.voc_layout import (
     IMAGE_FOLDERS,
     LABEL_MAPS,
@@ -65,6 +66,7 @@ class Reader:
         self.tree = tree
         self.files = set(files)
         self.roots = {place_of(path)[0] for path in files}
+        self.documents = DocumentReader()
         self.index = ImageIndex(tree.sizes, [path for path in tree.sizes if mask_folder(path)])
         self.paths = set(self.index.paths)
         self.images: dict[str, _Image] = {}  # by path
@@ -78,31 +80,31 @@ class Reader:
         self.guessed: set[str] = set()  # roots without a list of classes
         self.names: set[str] = set()  # of objects
         self.highest = 0  # pixel value of a class
+        self.has_lists = False  # of the images of subsets
 
     def find_documents(self) -> None:
         """Which image each XML file speaks of, and from what number the data set counts pixels."""
         for source in sorted(path for path in self.files if path.lower().endswith(".xml")):
             try:
-                document = parse_xml(self.tree.read(source))
+                document = self.documents.read(self.tree.read(source))
             except (BrokenFileError, UnreadableFileError) as error:
                 self.rejected.append(broken_file(source, str(error)))
                 continue
             root, name = place_of(source)
-            path = self._image_path(source, root, name, document)
+            path = self._image_path(source, root, name, document.fields)
             if path in self.images:
                 message = f"{self.images[path].source} already speaks of this image"
                 self.rejected += [broken_row(source, number, path, message) for number in _numbers(document)]
                 continue
-            patch = _attempt(voc_xml.read_patch, document)
+            patch = _attempt(voc_xml.read_patch, document.fields)
             self._look_for_base(document, patch)
             self.images[path] = _Image(root, name, source, _say(document, patch, path, self._base()))
             self.by_name[root, name] = path
 
-    def _look_for_base(self, document: Element, patch: Row | BrokenRowError) -> None:
-        objects = document.findall("object")
-        self.names |= {(name or "").strip() for name in map(_name_of, objects)}
+    def _look_for_base(self, document: Document, patch: Row | BrokenRowError) -> None:
+        self.names |= document.labels
         if self.seen_base:
-            self.seen_base = voc_xml.find_base(box for item in objects for box in item.findall("bndbox"))
+            self.seen_base = document.base()
         declared = patch.get("base") if isinstance(patch, dict) else None
         if declared in (0, 1) and type(declared) is int:
             self.bases.append(declared)
@@ -165,10 +167,10 @@ class Reader:
                 return found
         return None
 
-    def _image_path(self, source: str, root: str, name: str, document: Element) -> str:
+    def _image_path(self, source: str, root: str, name: str, fields: Element) -> str:
         """The image of an XML file: by its stem, by the name it gives, else where it should be."""
         stem = posixpath.basename(name)
-        named = clean_path((document.findtext("filename") or "").strip() or f"{stem}.jpg")
+        named = clean_path((fields.findtext("filename") or "").strip() or f"{stem}.jpg")
         base = posixpath.basename(named)
         places = [source[: -len(".xml")], *(posixpath.join(root, folder, name) for folder in IMAGE_FOLDERS)]
         twins = [f"{place.rpartition('/')[0]}/{base}".lstrip("/") for place in places]
@@ -182,6 +184,7 @@ class Reader:
     def read(self) -> Content:
         """The content of all that was found."""
         base = self._base()
+        self.has_lists = any("ImageSets/" in name for name in self.files)
         for path, image in sorted(self.images.items()):
             self._read_image(path, image, base)
         classes = self._classes()
@@ -197,9 +200,9 @@ class Reader:
         return Content.from_rows(self.records, self.rows, classes, self.rejected, files, {"voc": extras})
 
     def _read_image(self, path: str, image: _Image, base: int) -> None:
-        said, image.said = image.said or _say(Element("annotation"), {}, path, base), None
+        said, image.said = image.said or _say(Document(Element("annotation"), []), {}, path, base), None
         if said.base != base:  # only the files after it told
-            document = parse_xml(self.tree.read(image.source))
+            document = self.documents.read(self.tree.read(image.source))
             said = _say(document, said.patch, path, base)
         patch = self._kept(image, path, None, said.patch) or {}
         classes, objects = self._arrays(path, image)
@@ -239,7 +242,7 @@ class Reader:
     def _read_record(self, path: str, image: _Image, fields: Element, void: dict[str, Any]) -> None:
         plain = [name for name, flag in image.sets.items() if not flag]
         subset = subset_of(plain)
-        if not image.sets and not any("ImageSets/" in name for name in self.files):
+        if not image.sets and not self.has_lists:
             subset = path_subset(image.source)
         given: Row = {"subset": subset, "attributes": {"void": void} if void else {}}
         if image.sets and image.sets != {f"Main/{subset}": ""}:
@@ -260,7 +263,9 @@ class Reader:
 
     def _add(self, row: Row | None, source: str) -> None:
         if row is not None:
-            row["attributes"], row["source"] = dump_attributes(row["attributes"]), source
+            if not isinstance(row["attributes"], str):
+                row["attributes"] = dump_attributes(row["attributes"])
+            row["source"] = source
             self.rows.append(row)
 
     def _arrays(self, path: str, image: _Image) -> tuple[Any, Any]:
@@ -340,20 +345,13 @@ def _attempt(read: Callable[..., Any], *values: Any) -> Any:
         return error
 
 
-def _say(document: Element, patch: Row | BrokenRowError, path: str, base: int) -> _Said:
-    """Read the objects of the image `path`, and take them out of the document: they are most of it."""
-    elements = document.findall("object")
-    objects = [_attempt(voc_xml.read_object, element, path, number, base) for number, element in enumerate(elements, 1)]
-    document[:] = [child for child in document if child.tag != "object"]
-    return _Said(patch, objects, base, document)
+def _say(document: Document, patch: Row | BrokenRowError, path: str, base: int) -> _Said:
+    """Read the objects of the image `path`; the document, most of which they are, is not kept."""
+    return _Said(patch, document.rows(path, base), base, document.fields)
 
 
-def _numbers(document: Element) -> list[Any]:
-    return list(range(1, len(document.findall("object")) + 1)) or [None]
-
-
-def _name_of(element: Element) -> str | None:
-    return element.findtext("name")
+def _numbers(document: Document) -> list[Any]:
+    return list(range(1, len(document.objects) + 1)) or [None]
 
 
 def _first(image: _Image) -> str:

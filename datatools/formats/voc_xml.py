@@ -201,11 +201,12 @@ def write_fields(element: Element, fields: Mapping[str, Any], children: Sequence
 
 def find_base(boxes: Iterable[Element]) -> int:
     """0 where some xmin or ymin is from 0 to below 1, which no 1-based file has; else 1."""
-    return 0 if any(_is_first(box.findtext("xmin")) or _is_first(box.findtext("ymin")) for box in boxes) else 1
+    return 0 if any(is_first(box.findtext("xmin")) or is_first(box.findtext("ymin")) for box in boxes) else 1
 
 
 @functools.lru_cache(maxsize=8192)
-def _is_first(text: str | None) -> bool:
+def is_first(text: str | None) -> bool:
+    """Whether a coordinate is from 0 to below 1."""
     try:
         return 0 <= read_number(text) < 1
     except BrokenRowError:
@@ -225,6 +226,12 @@ def read_number(text: str | None) -> Decimal:
     if not NUMBER.fullmatch(text) or not is_number(float(text)):
         raise BrokenBoxError(f"a coordinate must be a finite number, got {text!r}")
     return Decimal(text)
+
+
+def read_corners(texts: Sequence[str], base: int) -> list[float]:
+    """`x0, y0, x1, y1` in pixels from xmin, ymin, xmax and ymax as a file writes them; raises BrokenBoxError."""
+    x0, y0, x1, y1 = texts
+    return [_read_corner(x0, base), _read_corner(y0, base), _read_corner(x1, 0), _read_corner(y1, 0)]
 
 
 def number_text(value: float, shift: int = 0) -> str:
@@ -262,7 +269,7 @@ def xml_text(text: str) -> str:
 def _read_box(corners: Element, base: int) -> list[Any]:
     texts = {child.tag: child.text or "" for child in reversed(corners)}  # of two, the first
     try:
-        return [_read_corner(texts[name], shift) for name, shift in zip(CORNERS, (base, base, 0, 0))]
+        return read_corners([texts[name] for name in CORNERS], base)
     except KeyError as error:
         raise BrokenBoxError(f"its bndbox has no {error.args[0]}") from error
 

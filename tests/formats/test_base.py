@@ -1,8 +1,13 @@
 import json
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from datatools.formats.base import FEW, dump_attributes
+from datatools.errors import DatatoolsError
+from datatools.formats.base import FEW, Content, dump_attributes
+from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
 
 
 def test_equal_values_of_other_types_keep_their_text():
@@ -27,3 +32,30 @@ def test_attributes_come_back(attributes):
 def test_not_finite_is_no_json():
     with pytest.raises(ValueError, match="not JSON compliant"):
         dump_attributes({"a": float("nan")})
+
+
+TEXTS = st.sampled_from(["a", "b", "a#10", "a#9", "\u00e9", "\U0001f600", ""])
+ANNOTATION = st.fixed_dictionaries(
+    {"annotation_id": TEXTS, "path": TEXTS},
+    optional={"label": TEXTS | st.none(), "x0_px": st.floats(0, 9) | st.none(), "mask": st.none(), "source": TEXTS},
+)
+RECORD = st.fixed_dictionaries(
+    {"path": TEXTS | st.none()}, optional={"width_px": st.integers(0, 9) | st.none(), "subset": TEXTS}
+)
+
+
+@given(
+    st.lists(ANNOTATION, max_size=6, unique_by=lambda row: row["annotation_id"]),
+    st.lists(RECORD, max_size=4),
+    st.lists(st.fixed_dictionaries({"source": TEXTS | st.none(), "row": st.integers(1, 9) | st.none()}), max_size=4),
+)
+def test_rows_become_the_tables_that_the_schema_says(annotations, records, rejected):
+    content = Content.from_rows(records, annotations, rejected=rejected)
+    pd.testing.assert_frame_equal(content.annotations, ANNOTATIONS.conform(annotations))
+    pd.testing.assert_frame_equal(content.records, RECORDS.conform(records))
+    pd.testing.assert_frame_equal(content.rejected, REJECTED.conform(rejected))
+
+
+def test_a_field_that_no_column_is_for_is_an_error():
+    with pytest.raises(DatatoolsError, match="Got 'colour' instead"):
+        Content.from_rows([{"path": "a.png", "colour": "red"}])
