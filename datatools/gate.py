@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from datatools.errors import DatatoolsError
 from datatools.findings import concat, is_crash
 from datatools.mutes import Muted, apply_mutes, load_mutes
+from datatools.packed import among
 from datatools.project import LAYOUT, Project
 from datatools.revisions import Revision, find_stale, load_stages, open_revision
 from datatools.schema import FINDINGS, IMAGES, SEVERITIES
@@ -148,8 +149,8 @@ def find_known(findings: pd.DataFrame, images: pd.DataFrame, baseline: Baseline)
 
 def find_renamed(images: pd.DataFrame, before: pd.DataFrame) -> dict[str, str]:
     """New path -> old path of each image that went away under one name and came under another with the same bytes."""
-    gone = before[~before["path"].isin(images["path"])].sort_values("path")
-    came = images[~images["path"].isin(before["path"])].sort_values("path")
+    gone = before[~among(before["path"], set(images["path"].tolist()))].sort_values("path")
+    came = images[~among(images["path"], set(before["path"].tolist()))].sort_values("path")
     numbered = [part.assign(n=part.groupby("sha256").cumcount())[["path", "sha256", "n"]] for part in (came, gone)]
     pairs = numbered[0].merge(numbered[1], on=["sha256", "n"], suffixes=("", "_before"))
     return dict(zip(pairs["path"], pairs["path_before"]))
