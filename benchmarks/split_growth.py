@@ -1,6 +1,6 @@
 """A data set that grows in ten steps: who moves, what leaks, how even the classes are, beside scikit-learn and FiftyOne.
 
-    python benchmarks/split_growth.py [--sets clothing cifar10n] [--images N] [--embeddings] [--skip-fiftyone]
+    python benchmarks/split_growth.py [--sets clothing cifar10n] [--images N] [--embeddings] [--skip-fiftyone] [--possible SECONDS]
 
 Data: clothing (3,781 photos, groups: the person who sent them) and cifar10n (30,000), from `../shared/data` or
 DATATOOLS_SHARED. Images arrive a tenth at a time: in a random order, so that people go on sending; of clothing also
@@ -14,6 +14,10 @@ distance of 0.125 is our 16 bits, and looks at FiftyOne's last split.
 Printed, over all ten steps: samples that changed sides, groups and pairs on two sides (the most at one step), how far a
 class's share of a side was from its share of the data, in points (the most at one step, at the first and at the last), CPU
 seconds (user and system) of all splits. FiftyOne's are without those of its database, a process of its own.
+
+With --possible, for sets with groups, also step by step the least that any assignment of whole units reaches, by integer
+programming (HiGHS, so many seconds a problem): made anew, and with what our ledger has. Each side's size may then be off by
+as much as ours is, and by a tenth. Printed is the best assignment found, in brackets what is proved to be out of reach.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import Bounds, LinearConstraint, milp
 from small_files import REPO, SHARED
 
 sys.path.insert(0, str(REPO))
@@ -39,7 +44,7 @@ from datatools.ingest import ingest
 from datatools.params import IngestParams, NeighborsParams, SplitParams
 from datatools.schema import LEDGER, QUARANTINE, SIDES
 from datatools.similarity.run import relate_images
-from datatools.split.run import split_dataset
+from datatools.split.run import Split, split_dataset
 
 STEPS = 10
 RATIOS = dict(zip(SIDES, (0.7, 0.2, 0.1), strict=True))
@@ -56,6 +61,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=30_000, help="at most so many of a set")
     parser.add_argument("--embeddings", action="store_true", help="near-duplicates by embeddings and pixels as well")
     parser.add_argument("--skip-fiftyone", action="store_true")
+    parser.add_argument("--possible", type=float, default=0, metavar="SECONDS", help="what is possible at each step")
     args = parser.parse_args()
     for name in args.sets:
         with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +88,8 @@ def measure_set(name: str, folder: Path, args: argparse.Namespace) -> None:
                 print(measure("FiftyOne random_split", steps, pairs, tool.split), flush=True)
                 print(tool.find_leaks(dataset, pairs), flush=True)
                 tool.clear()
+            if args.possible and groups:
+                show_possible(steps, pairs, args.possible)
 
 
 def take_in(name: str, root: Path, n_images: int) -> Dataset:
@@ -155,6 +163,73 @@ def measure_classes(labels: pd.Series, sides: pd.Series) -> float:
     )
 
 
+def show_possible(steps: list[Dataset], pairs: pd.DataFrame, seconds: float) -> None:
+    """A line a step: the least deviation possible beside ours."""
+    print("\n| images | units | of them new | possible anew | possible after our steps before | ours |")
+    print("|---|---|---|---|---|---|")
+    ours, before = Ours(pairs), pd.Series(dtype=object)
+    for dataset in steps:
+        table = ours.split(dataset).table.set_index("path")
+        units = table["group"].astype(object)
+        counts = pd.crosstab(units, dataset.labels.reindex(units.index))
+        known = before.groupby(units.reindex(before.index)).first().map(SIDES.index)
+        fixed = known.reindex(counts.index).fillna(-1).to_numpy(int)
+        sides = table["split"].astype(object)
+        off = (sides.value_counts(normalize=True) / pd.Series(RATIOS) - 1).abs().max()
+        numbers = counts.to_numpy(float)
+        anew, after = (
+            "{:.2f} ({:.2f})".format(*find_least(numbers, chosen, max(off, 0.1) + 1e-9, seconds))
+            for chosen in (np.full(len(fixed), -1), fixed)
+        )
+        mine = measure_classes(dataset.labels, sides)
+        print(f"| {len(sides):,} | {len(fixed)} | {(fixed < 0).sum()} | {anew} | {after} | {mine:.2f} |", flush=True)
+        before = sides
+
+
+def find_least(counts: Any, fixed: Any, width: float, seconds: float) -> tuple[float, float]:
+    """The least largest deviation in points found, and a bound below which there is none.
+
+    `counts` (n_units, n_classes); `fixed` is a unit's side, or -1. The deviation is a quotient: linear in the assignment for
+    a given value of it, so that Dinkelbach's iteration comes to it (Management Science 13, 1967).
+    """
+    ratios, shares, n = np.array(list(RATIOS.values())), counts.sum(axis=0) / counts.sum(), len(counts)
+    aims, sizes = ratios * counts.sum(), counts.sum(axis=1)
+    room = np.maximum(aims * width, 1)
+    lower = np.eye(len(ratios))[fixed] * (fixed >= 0)[:, None]  # -1 takes the last row, times 0
+    upper = np.where(fixed[:, None] >= 0, lower, 1.0)
+    least, bound = 1.0, 0.0
+    for step in range(3):
+        t = 0.0 if not step else least
+        off = np.concatenate(
+            [sign * (counts - sizes[:, None] * shares) - t * sizes[:, None] for sign in (1, -1)], axis=1
+        )
+        per_side = np.kron(np.eye(len(ratios)), off.T)  # variables: side by side, all units; last what is brought down
+        classes = np.column_stack([per_side, -np.repeat(aims, off.shape[1])])
+        once = np.column_stack([np.tile(np.eye(n), len(ratios)), np.zeros(n)])
+        sized = np.column_stack([np.kron(np.eye(len(ratios)), sizes), np.zeros(len(ratios))])
+        result = milp(
+            np.append(np.zeros(n * len(ratios)), 1.0),
+            integrality=np.append(np.ones(n * len(ratios)), 0),
+            bounds=Bounds(np.append(lower.T.ravel(), -1), np.append(upper.T.ravel(), 1)),
+            constraints=[
+                LinearConstraint(classes, ub=0),
+                LinearConstraint(once, 1, 1),
+                LinearConstraint(sized, aims - room, aims + room),
+            ],
+            options={"time_limit": seconds},
+        )
+        if result.x is None:
+            return float("nan") if least == 1 else least * 100, bound * 100
+        bound = bound if step else max(result.mip_dual_bound, 0) / (1 + width)
+        chosen = result.x[:-1].reshape(len(ratios), n).round()
+        found = chosen @ counts
+        now = float(np.abs(found / found.sum(axis=1, keepdims=True) - shares).max())
+        if now >= least - 1e-6:
+            break
+        least = now
+    return least * 100, bound * 100
+
+
 class Ours:
     """datatools: the ledger goes from step to step."""
 
@@ -162,10 +237,14 @@ class Ours:
         self.pairs, self.ledger = pairs, LEDGER.empty()
 
     def __call__(self, dataset: Dataset) -> pd.Series:
+        """path -> side."""
+        return self.split(dataset).table.set_index("path")["split"].astype(object)
+
+    def split(self, dataset: Dataset) -> Split:
         """Split, certify, and keep the ledger."""
         result = split_dataset(dataset, self.pairs, self.ledger, SplitParams(**RATIOS))
         self.ledger = result.ledger
-        return result.table.set_index("path")["split"].astype(object)
+        return result
 
 
 def split_randomly(dataset: Dataset) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -80,6 +81,7 @@ def _map_in_processes(function: Callable[[Item], Result], items: Sequence[Item],
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
+    gc.freeze()  # what was inherited is never searched for garbage, and so its memory stays shared with the parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 MAX_PIXELS = 100_000_000  # a larger mask is taken for an attack, as a larger image is
 LARGE = 1e15  # pixels; no coordinate is beyond it
 MAX_CHARACTERS = 7  # of one number in a compressed RLE: 35 bits
+SHORT = 120  # characters; a shorter compressed RLE is read faster one by one than by numpy
 
 Rings = list[list[list[float]]]
 
@@ -88,9 +89,8 @@ class Rle:
 def from_array(mask: NDArray[Any]) -> Rle:
     """Run lengths of a 2-D array; every value other than zero is foreground."""
     flat = (np.asarray(mask) != 0).ravel(order="F")
-    changes = np.flatnonzero(np.diff(flat)) + 1
-    edges = np.concatenate([[0], changes, [flat.size]])
-    counts = np.diff(edges).tolist()
+    edges = [0, *((flat[1:] != flat[:-1]).nonzero()[0] + 1).tolist(), flat.size]
+    counts = [end - start for start, end in itertools.pairwise(edges)]
     return Rle((int(mask.shape[0]), int(mask.shape[1])), tuple([0, *counts] if flat.size and flat[0] else counts))
 
 
@@ -108,7 +108,7 @@ def parse_rle(value: Any, max_pixels: int = MAX_PIXELS) -> Rle:
     counts = value.get("counts")
     if isinstance(counts, str):
         counts = decode_counts(counts)
-    if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+    if not isinstance(counts, list) or not set(map(type, counts)) <= {int} or min(counts, default=0) < 0:
         raise MaskError("RLE counts must be whole numbers from 0, or COCO's compressed string")
     if sum(counts) != size[0] * size[1]:
         raise MaskError(f"RLE counts add up to {sum(counts)}, but {size[0]} x {size[1]} is {size[0] * size[1]}")
@@ -121,6 +121,8 @@ def decode_counts(text: str) -> list[int]:
     Raises MaskError for a character outside `0` to `o`, for a string that stops in the middle of a number, and for a
     number of more than 35 bits, which no mask needs.
     """
+    if len(text) < SHORT and text.isascii() and (counts := _decode_short(text)) is not None:
+        return counts
     bits = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64) - 48
     if len(bits) == 0:
         return []
@@ -140,6 +142,23 @@ def decode_counts(text: str) -> list[int]:
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values.tolist()
+
+
+def _decode_short(text: str) -> list[int] | None:
+    """What decode_counts returns for ASCII, or None where it raises."""
+    counts: list[int] = []
+    value = shift = 0
+    for bits in text.encode("ascii"):
+        bits -= 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & ~63 or shift > 5 * MAX_CHARACTERS:
+            return None
+        if bits < 32:
+            value -= (bits & 16) << (shift - 4)  # the sign: 16 is the last bit, its weight twice the highest
+            counts.append(value + counts[-2] if len(counts) > 2 else value)
+            value = shift = 0
+    return None if shift else counts
 
 
 def encode_counts(counts: Sequence[int]) -> str:

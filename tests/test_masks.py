@@ -16,6 +16,7 @@ from pycocotools import mask as oracle
 
 from datatools.masks import (
     MAX_PIXELS,
+    SHORT,
     MaskError,
     Rle,
     are_finite,
@@ -69,6 +70,22 @@ def test_run_lengths_are_compressed_as_pycocotools_does_and_back(counts: list[in
     text = encode_counts(counts)
     assert text == compress(counts)
     assert decode_counts(text) == counts
+
+
+@given(st.text(st.characters(min_codepoint=40, max_codepoint=130), max_size=40))
+def test_short_text_is_read_as_long_text_is(text: str):
+    def read(text: str) -> object:
+        try:
+            return decode_counts(text)
+        except MaskError as error:
+            return str(error)
+
+    padding = encode_counts([0] * 3) * SHORT  # numbers of one character, differences of 0: read by numpy
+    long = read(padding + text)
+    short = read(text)
+    assert isinstance(short, str) == isinstance(long, str)
+    if isinstance(short, str):
+        assert short == long
 
 
 @given(MASKS)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("imaug", "numpy", "opencv-python-headless", "shapely")
 N_SHOWN = 16
-N_GROUPS = 32  # or more, so that all cores have work and progress is seen
+N_GROUPS = 100  # or more, so that all cores finish together and progress is seen
 LARGEST_GROUP = 32  # parents, a full batch where each has one copy
 
 

@@ -82,7 +82,7 @@ class _Packer:
 
     def add(self, row: Row) -> None:
         """Lay out one object; raises UnmovableError."""
-        attributes = json.loads(row["attributes"] or "{}")
+        attributes = {} if row["attributes"] in ("{}", "", None) else json.loads(row["attributes"])
         if row["kind"] == "shape":
             self.items.append(self._shape(row, attributes))
             return
@@ -172,7 +172,8 @@ def _parse(text: str) -> Any:
 
 def bounds_of(bitmap: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """`(x0, y0, x1, y1)` around what is set, half-open, in pixels; None where nothing is."""
-    columns, rows = np.flatnonzero(bitmap.any(axis=0)), np.flatnonzero(bitmap.any(axis=1))
-    if not len(columns):
+    columns, rows = np.asarray(bitmap.any(axis=0)), np.asarray(bitmap.any(axis=1))
+    if not columns.any():
         return None
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    x0, y0, right, below = (int(line.argmax()) for line in (columns, rows, columns[::-1], rows[::-1]))
+    return x0, y0, len(columns) - right, len(rows) - below

@@ -22,11 +22,12 @@ def fill(counts, ratios=RATIOS, placed=None, seed=0):
 
 
 def error_of(sides, counts, ratios):
-    totals = counts.sum(axis=0)
-    weights = 1 / np.maximum((counts**2).sum(axis=0), 1)
-    weights[-1] = 1 / totals[-1]
+    """As the docstring of _Aim says it, column by column."""
+    totals, n = counts.sum(axis=0), counts[:, -1].sum()
     filled = np.stack([counts[np.asarray(sides) == side].sum(axis=0) for side in range(len(ratios))])
-    return (weights * (ratios[:, None] * totals - filled) ** 2 / ratios[:, None]).sum()
+    weights = 1 / np.sqrt(np.maximum((counts**2).sum(axis=0), 1) * n)
+    classes = (weights * (filled - filled[:, -1:] * totals / n) ** 2)[:, :-1].sum(axis=1)
+    return ((classes + weights[-1] * (filled[:, -1] - ratios * n) ** 2) / ratios).sum()
 
 
 def test_it_is_close_to_the_best_of_all_assignments():
@@ -102,3 +103,12 @@ def test_groups_may_fill_a_small_side_where_nothing_else_can():
         5,
         3,
     ]
+
+
+def test_a_side_that_cannot_have_its_size_still_gets_its_part_of_each_class():
+    """Val has far too much of both classes; test and train are free: each new image of a class goes where its class lacks."""
+    placed = np.array([[0, 0, 0], [60, 30, 90], [0, 0, 0]])
+    sides, counts = fill([[2, 0]] * 20 + [[0, 2]] * 10, placed=placed)
+    for side in (0, 2):
+        share = counts[sides == side, 0].sum() / counts[sides == side, -1].sum()
+        assert abs(share - 2 / 3) < 0.1
