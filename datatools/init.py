@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -23,13 +24,25 @@ TEMPLATE = Path(__file__).parent / "template"
 PIPELINE = "pipeline.yaml"  # dvc.yaml in a project; under that name DVC would take the template for a pipeline of ours
 LINES = {  # file -> lines that a project needs; they are added to what is there
     ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/", "/data/raw/batches/.new-*"),
-    ".gitignore": ("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
+    ".gitignore": (
+        *("/.venv/", "/.datatools/", "__pycache__/", "/data/images/"),
+        *("/reports/against/", "/reports/lift/"),  # what `datatools report` and `datatools lift` write
+    ),
     ".gitattributes": (
         "data/fixes/*.jsonl merge=union -text",
         "data/split/ledger.csv merge=union -text",
+        "data/receipts/*.json -text",
         "*.parquet binary",
     ),
 }
+WORKFLOWS = {  # where the files of template/ci/ belong, from the top of the Git repository
+    "github": {
+        "datatools.yaml": ".github/workflows/datatools.yml",
+        "datatools-comment.yaml": ".github/workflows/datatools-comment.yml",
+    },
+    "gitlab": {"datatools.yaml": ".gitlab/datatools.yml", "include.yaml": ".gitlab-ci.yml"},
+}
+HERE = 'PROJECT: "."'  # what a workflow says of the project's folder
 SIZES_PX = (32, 64, 96)  # what a first model is trained at: no larger than the images, small enough for a laptop
 LOOKED_AT = 200  # images that say how large images are
 
@@ -51,19 +64,30 @@ def init_project(
     format: str = AUTO,
     lay_out: Callable[[Project], Mapping[str, str]] | None = None,
     tick: Callable[[int], None] | None = None,
+    ci: str | None = None,
 ) -> Started:
     """Make `folder` a project; import `source` under `name`, if one is given.
 
     `lay_out` may fill the data root in another way; it returns the parameters (`section.key` -> YAML) that go with it.
+    `ci`, a name of WORKFLOWS, adds workflow files; a project that is there gets these alone.
 
     Files that are there stay as they are; to `.gitignore`, `.dvcignore` and `.gitattributes` missing lines are added.
     Raises DatatoolsError, before anything is written, when another pipeline is there, when the data root has files and data
     is to be brought, and when Git is missing.
     """
-    _check_free(folder, bring_data=source is not None or lay_out is not None)
+    if ci is not None and ci not in WORKFLOWS:
+        raise DatatoolsError(f"--ci must be one of {', '.join(WORKFLOWS)}. Got {ci!r} instead.")
+    bring_data = source is not None or lay_out is not None
+    if ci is not None and not bring_data and (folder / "dvc.yaml").exists() and (folder / "params.yaml").exists():
+        written, kept = _write_workflows(folder, ci)
+        return Started(Project(folder), tuple(written), tuple(kept))
+    _check_free(folder, bring_data)
     folder.mkdir(parents=True, exist_ok=True)
     _start_git_and_dvc(folder)
     written, kept = _copy_template(folder)
+    if ci is not None:
+        for names, more in zip((written, kept), _write_workflows(folder, ci), strict=True):
+            names += more
     project = Project(folder)
     imported, settings = None, {}
     if source is not None:
@@ -104,7 +128,8 @@ def run(folder: Path, *command: str) -> None:
 
 def _template_files() -> list[str]:
     files = [path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix in (".py", ".yaml")]
-    return sorted(path.relative_to(TEMPLATE).as_posix() for path in files)
+    names = sorted(path.relative_to(TEMPLATE).as_posix() for path in files)
+    return [name for name in names if not name.startswith("ci/")]
 
 
 def _check_free(folder: Path, bring_data: bool) -> None:
@@ -155,6 +180,29 @@ def _copy_template(folder: Path) -> tuple[list[str], list[str]]:
         keep.touch()
         written.append("data/fixes/.gitkeep")
     return written, kept
+
+
+def _write_workflows(folder: Path, ci: str) -> tuple[list[str], list[str]]:
+    """Write the workflow files of `ci` that are missing; returns the files written and those kept."""
+    top = _find_top(folder)
+    own = folder.resolve().relative_to(top).as_posix()
+    written, kept = [], []
+    for name, place in WORKFLOWS[ci].items():
+        target = top / place
+        if target.exists():
+            kept.append(place)
+            continue
+        text = (TEMPLATE / "ci" / ci / name).read_text(encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text.replace(HERE, f"PROJECT: {json.dumps(own)}"), encoding="utf-8", newline="\n")
+        written.append(place)
+    return written, kept
+
+
+def _find_top(folder: Path) -> Path:
+    """The top of the Git repository that `folder` is in; `folder` itself where there is none."""
+    found = subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True)
+    return Path(found.stdout.strip()).resolve() if found.returncode == 0 else folder.resolve()
 
 
 def _add_lines(file: Path, lines: Sequence[str]) -> bool:

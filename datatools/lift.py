@@ -10,12 +10,16 @@ each on its own, and multiplies their weights: the pigeonhole bootstrap (Owen, 2
 386-411), whose variance is at worst somewhat too large, never too small. With one seed it speaks of the images only.
 
 Images that somebody excluded are in neither: what that bought is not measured.
+
+**In the pipeline.** The stage `lift` measures where `lift.seeds` in params.yaml says so; else it writes what changed and why
+nothing was measured. DVC does not see a Git branch move: the result names the commit that `before` was when it was measured.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +36,7 @@ from datatools.fixes.apply import find_reverted, refold
 from datatools.fixes.committed import load_committed_records
 from datatools.fixes.records import FixRecord, load_records
 from datatools.packed import among
-from datatools.params import AugmentParams, TrainParams, load_params
+from datatools.params import AugmentParams, LiftParams, TrainParams, load_params
 from datatools.policy.steps import hash_policy
 from datatools.project import Project
 from datatools.provenance import decoder_version, hash_module, hash_sources, package_versions
@@ -43,6 +47,31 @@ from datatools.training_run import PACKAGES, AugmentedImages, predict_side, trai
 SCHEMA = 1
 RESAMPLES = 2000  # the ends of a 95 % interval then rest on 50 resamples each
 Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LiftPaths:
+    """Where the pipeline keeps what is compared: folders, but for `params`; `cache` keeps the trainings' predictions."""
+
+    root: Path
+    params: Path
+    cache: Path
+    dataset: Path
+    fixes: Path
+    raw: Path
+    split: Path
+    augmented: Path
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The data set without (`old`) and with (`new`) the fixes to measure, the images of each side, and what is told of them."""
+
+    old: Dataset
+    new: Dataset
+    sides: Mapping[str, frozenset[str]]
+    split: pd.DataFrame
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,33 +97,77 @@ def measure_lift(
     """
     if n_seeds < 1:
         raise DatatoolsError(f"--seeds must be at least 1. Got {n_seeds} instead.")
-    records = load_records(project.fixes)[0]
-    base = [] if before is None else load_committed_records(project.root, before)
-    dataset = load_dataset(project.dataset)
-    trial = _load_trial(project)
-    old, new = _fold(project, dataset, base), _fold(project, dataset, records)
-    sides = {side: frozenset(trial.split.loc[trial.split["split"] == side, "path"]) for side in SIDES}
+    names = ("root", "params", "dataset", "fixes", "raw", "split", "augmented")
+    paths = LiftPaths(**{name: getattr(project, name) for name in names}, cache=project.state / "cache")
+    return _measure(_load_versions(paths, before), paths, n_seeds, tick)
+
+
+def run_lift(paths: LiftPaths, params: LiftParams) -> dict[str, Any]:
+    """The document of the stage `lift`: as measure_lift gives it, or with `measured` false and `why_not` without training.
+
+    `why_not` is `no records`, `no label changed` or, for `seeds` 0, `not asked`. Raises DatatoolsError as measure_lift does.
+    """
+    versions = _load_versions(paths, params.before or None)
+    why_not = _find_reason(versions.facts, params.seeds)
+    if why_not:
+        return {**versions.facts, "measured": False, "why_not": why_not, "seeds": []}
+    return _measure(versions, paths, params.seeds, None)
+
+
+def _find_reason(facts: Mapping[str, Any], n_seeds: int) -> str:
+    """Why not to measure; empty where there is something to measure and it was asked for."""
+    if not facts["n_records"]:
+        return "no records"
+    if not any(facts["n_changed"].values()):
+        return "no label changed"
+    return "" if n_seeds else "not asked"
+
+
+def _load_versions(paths: LiftPaths, before: str | None) -> Versions:
+    records = load_records(paths.fixes)[0]
+    base = [] if before is None else load_committed_records(paths.root, before)
+    dataset = load_dataset(paths.dataset)
+    split = load_table(paths.split / "split.parquet", SPLIT)
+    sides = {side: frozenset(split.loc[split["split"] == side, "path"]) for side in SIDES}
+    status = load_table(paths.dataset / "fixes.parquet", FIX_STATUS)
+    old, new = (
+        dataclasses.replace(dataset, annotations=refold(dataset.annotations, status, some)) for some in (base, records)
+    )
+    facts = {
+        "schema": SCHEMA,
+        "before": before,
+        "before_commit": None if before is None else resolve_commit(paths.root, before),
+        "n_records": len({record.id for record in records} - {record.id for record in base}),
+        "n_excluded": _count_excluded(records, base),
+        "data_version": dataset.version,
+        "n_changed": {side: count_changed(old, new, members) for side, members in sides.items()},
+    }
+    return Versions(old, new, sides, split, facts)
+
+
+def _measure(versions: Versions, paths: LiftPaths, n_seeds: int, tick: Callable[[int], None] | None) -> dict[str, Any]:
+    old, new, sides = versions.old, versions.new, versions.sides
+    trial = _load_trial(paths, versions.split)
     learnt = _mix(old, new, sides["train"] | sides["val"])
-    paths, truth = _test_labels(old, new, sides["test"])
+    measured_on, truth = _test_labels(old, new, sides["test"])
     seeds = [trial.params.seed + number for number in range(n_seeds)]
     predicted: dict[str, list[Codes]] = {"before": [], "after": []}
     for seed in seeds:
         for name, taught in (("before", learnt), ("after", new)):
-            predicted[name].append(_predict(taught, new, paths, trial, seed))
+            predicted[name].append(_predict(taught, new, measured_on, trial, seed))
             if tick:
                 tick(1)
-    changed = {side: count_changed(old, new, paths_of) for side, paths_of in sides.items()}
-    return {
-        "schema": SCHEMA,
-        "before": before,
-        "n_records": len({record.id for record in records} - {record.id for record in base}),
-        "n_excluded": _count_excluded(records, base),
-        "data_version": dataset.version,
-        "seeds": seeds,
-        "n_test": len(paths),
-        "n_changed": changed,
-        **compare(predicted, truth),
-    }
+    found = {"measured": True, "seeds": seeds, "n_test": len(measured_on), **compare(predicted, truth)}
+    return {**versions.facts, **found}
+
+
+def resolve_commit(root: Path, revision: str) -> str:
+    """The commit that `revision` (branch, tag, commit) is now. Raises DatatoolsError where it is none."""
+    command = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DatatoolsError(f"before: expected a Git revision such as main or HEAD~1. Got {revision!r} instead.")
+    return done.stdout.strip()
 
 
 def compare(predicted: dict[str, list[Codes]], truth: dict[str, Codes]) -> dict[str, Any]:
@@ -141,22 +214,16 @@ def count_changed(old: Dataset, new: Dataset, paths: frozenset[str]) -> int:
     return int((labels["old"].fillna("") != labels["new"].fillna("")).sum())
 
 
-def _load_trial(project: Project) -> Trial:
-    copies = load_table(project.augmented / "annotations.parquet", AUGMENTED)
+def _load_trial(paths: LiftPaths, split: pd.DataFrame) -> Trial:
+    copies = load_table(paths.augmented / "annotations.parquet", AUGMENTED)
     return Trial(
-        load_table(project.split / "split.parquet", SPLIT),
-        AugmentedImages(project.augmented / "images.tar", copies),
-        project.raw,
-        load_params(project.params, TrainParams),
-        load_params(project.params, AugmentParams),
-        project.state / "cache",
+        split,
+        AugmentedImages(paths.augmented / "images.tar", copies),
+        paths.raw,
+        load_params(paths.params, TrainParams),
+        load_params(paths.params, AugmentParams),
+        paths.cache,
     )
-
-
-def _fold(project: Project, dataset: Dataset, records: Sequence[FixRecord]) -> Dataset:
-    """The data set as it were with just these records."""
-    status = load_table(project.dataset / "fixes.parquet", FIX_STATUS)
-    return dataclasses.replace(dataset, annotations=refold(dataset.annotations, status, records))
 
 
 def _mix(old: Dataset, new: Dataset, paths: frozenset[str]) -> Dataset:

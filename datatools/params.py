@@ -252,6 +252,22 @@ class CurateParams:
 
 
 @dataclass(frozen=True)
+class LiftParams:
+    """What the fixes bought: accuracy with and without them, on one and the same corrected test set."""
+
+    seeds: int = param(
+        0,
+        "Trainings each with and without the fixes, on other seeds; 0: not measured. Each seed takes twice as long as the "
+        "stage train; 3 is a start.",
+        low=0,
+        high=100,
+    )
+    before: str = param(
+        "", "Git commit or tag whose fix records count as given; empty: none. DVC does not see a branch move."
+    )
+
+
+@dataclass(frozen=True)
 class ReportParams:
     """What the report shows."""
 
@@ -268,6 +284,7 @@ SECTIONS: dict[str, type] = {
     "train": TrainParams,
     "evaluate": EvaluateParams,
     "curate": CurateParams,
+    "lift": LiftParams,
     "report": ReportParams,
 }
 

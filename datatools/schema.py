@@ -41,13 +41,26 @@ class Table:
         unknown = sorted(set(frame.columns) - set(self.columns))
         if unknown:
             raise DatatoolsError(f"{self.name}: columns are {', '.join(self.columns)}. Got {unknown[0]!r} instead.")
-        frame = frame.reindex(columns=list(self.columns)).astype(dict(self.columns))
+        frame = frame.reindex(columns=list(self.columns))
+        dtypes = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in self.columns.items()}
+        other = {name: frame[name].astype(dtype) for name, dtype in dtypes.items() if frame[name].dtype != dtype}
+        frame = frame.assign(**other)  # astype would take apart what lies together in memory
         order = list(self.key)
+        if _is_increasing(frame[order[0]]):  # as it is on disk
+            return frame.reset_index(drop=True)
         ordered = frame.sort_values(order, kind="stable", ignore_index=True)
         if _has_equal_neighbours(ordered[order]):
             order += [name for name in self.columns if name not in self.key]
             return frame.sort_values(order, kind="stable", ignore_index=True)
         return ordered
+
+
+def _is_increasing(column: pd.Series) -> bool:
+    """Whether each text is greater than the one before; False for columns that are no texts, or have a null."""
+    if not isinstance(column.dtype, pd.StringDtype) or column.isna().any():
+        return False
+    texts = column.array
+    return bool((texts[1:] > texts[:-1]).all())
 
 
 def _has_equal_neighbours(keys: pd.DataFrame) -> bool:
@@ -208,6 +221,16 @@ LEDGER = Table(
         "split": "string",  # one of SIDES, for ever
     },
     ("path", "sha256"),
+)
+PREDICTIONS = Table(
+    "predictions",
+    {
+        "path": "string",
+        "label": "string",  # the one it had when the model was measured
+        "predicted": "string",
+        "confidence": "float64",  # 0 .. 1, of `predicted`; null where it was not recorded
+    },
+    ("path",),
 )
 AUGMENTED = Table(
     "augmented",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from datatools.errors import DatatoolsError
-from datatools.init import LINES, TEMPLATE, init_project, set_params
+from datatools.init import LINES, TEMPLATE, WORKFLOWS, init_project, set_params
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
 from tests.project import run
@@ -150,3 +150,49 @@ def test_a_sample_comes_with_its_parameters(tmp_path: Path):
     failed = run(tmp_path, "datatools", "init", "other", "--sample", "letters", check=False)
     assert failed.returncode == 2 and "sample must be one of digits" in failed.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("ci", WORKFLOWS)
+def test_workflow_files_are_written_and_never_over_others(tmp_path: Path, ci: str):
+    places = list(WORKFLOWS[ci].values())
+    init_project(tmp_path)
+    first = init_project(tmp_path, ci=ci)
+    assert (list(first.written), first.kept) == (places, ())
+    (tmp_path / places[0]).write_text("mine")
+    again = init_project(tmp_path, ci=ci)
+    assert (again.written, list(again.kept)) == ((), places)
+    assert (tmp_path / places[0]).read_text() == "mine"
+    assert 'PROJECT: "."' in (TEMPLATE / "ci" / ci / "datatools.yaml").read_text()
+
+
+def test_a_new_project_gets_them_with_all_else_and_one_with_another_pipeline_gets_them_alone(tmp_path: Path):
+    started = init_project(tmp_path / "new", ci="github")
+    assert {"dvc.yaml", ".github/workflows/datatools.yml"} <= set(started.written)
+    assert not [name for name in started.written if name.startswith("ci/")]
+    (tmp_path / "new" / "dvc.yaml").write_text("stages: {}\n")
+    assert list(init_project(tmp_path / "new", ci="gitlab").written) == [".gitlab/datatools.yml", ".gitlab-ci.yml"]
+
+
+def test_the_workflow_of_a_project_below_stands_at_the_top_and_knows_the_folder(tmp_path: Path):
+    git(tmp_path, "init", "-q")
+    init_project(tmp_path / 'a "b"', ci="github")
+    workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "datatools.yml").read_text())
+    assert workflow["env"]["PROJECT"] == 'a "b"'
+    init_project(tmp_path / "part", ci="gitlab")
+    workflow = yaml.safe_load((tmp_path / ".gitlab" / "datatools.yml").read_text())
+    assert workflow[".datatools"]["variables"]["PROJECT"] == "part"
+
+
+def test_an_unknown_ci_is_a_wrong_call(tmp_path: Path):
+    with pytest.raises(DatatoolsError, match=r"--ci must be one of github, gitlab\. Got 'jenkins' instead"):
+        init_project(tmp_path / "new", ci="jenkins")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_names_the_workflow_files_and_what_is_next(tmp_path: Path):
+    init_project(tmp_path)
+    said = run(tmp_path, "datatools", "init", "--ci", "github").stdout
+    assert said.startswith(
+        "wrote .github/workflows/datatools.yml, .github/workflows/datatools-comment.yml\nnext: commit them"
+    )
+    assert "kept as they were" in run(tmp_path, "datatools", "init", "--ci", "github").stdout

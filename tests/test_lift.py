@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 
 import numpy as np
@@ -13,7 +14,8 @@ from datatools.errors import DatatoolsError
 from datatools.fixes.committed import load_committed_records
 from datatools.fixes.records import FixRecord, append_records, to_line
 from datatools.images import encode_png
-from datatools.lift import compare, find_difference, measure_lift
+from datatools.lift import LiftPaths, compare, find_difference, measure_lift, resolve_commit, run_lift
+from datatools.params import LiftParams
 from datatools.project import Project
 from datatools.schema import ANNOTATIONS, AUGMENTED, FIX_STATUS, SPLIT
 from datatools.shards import save_shard
@@ -103,20 +105,60 @@ def test_fixes_to_the_test_set_alone_change_the_figure_and_are_no_lift(project, 
     assert len(trained) == 1  # with and without the fixes it learns from the same
 
 
-def test_the_fixes_since_a_revision(project):
-    def git(*arguments: str) -> None:
-        settings = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", *settings, *arguments], cwd=project.root, check=True, capture_output=True)
+def commit_fixes(project: Project) -> str:
+    """Put data/fixes under Git, on the branch main; returns the commit."""
+    settings = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q", "-b", "main"], ["add", "data/fixes"], ["commit", "-qm", "first"]):
+        subprocess.run([*settings, *command], cwd=project.root, check=True, capture_output=True)
+    return resolve_commit(project.root, "HEAD")
 
-    git("init", "-q", "-b", "main")
+
+def run_stage(project: Project, **params) -> dict:
+    """What the stage writes."""
+    names = ("root", "params", "dataset", "fixes", "raw", "split", "augmented")
+    paths = {name: getattr(project, name) for name in names}
+    return run_lift(LiftPaths(**paths, cache=project.state / "cache"), LiftParams(**params))
+
+
+def test_the_stage_trains_only_where_it_is_asked_for_and_something_could_differ(project, monkeypatch):
+    monkeypatch.setattr(lifting, "train_on", None)  # training would fail
+    assert run_stage(project, seeds=2)["why_not"] == "no records"
+    append_records(project.fixes / "x.jsonl", [make_record("exclude", 1, NAMES[0])])
+    assert run_stage(project, seeds=2)["why_not"] == "no label changed"
+    fix(project, [1, 50])
+    found = run_stage(project)
+    assert (found["measured"], found["why_not"], found["seeds"]) == (False, "not asked", [])
+    assert (found["n_changed"], found["n_records"]) == ({"train": 1, "val": 0, "test": 1}, 3)
+
+
+def test_the_stage_and_the_command_measure_the_same(project):
+    fix(project, wrong_numbers())
+    found = run_stage(project, seeds=1)
+    assert found["measured"] and found["seeds"] == [0]
+    assert json.dumps(found) == json.dumps(measure_lift(project, n_seeds=1))
+
+
+def test_the_stage_names_the_commit_that_a_revision_was(project):
     fix(project, [0, 1, 2])
-    git("add", "data/fixes")
-    git("commit", "-qm", "first")
+    commit = commit_fixes(project)
+    assert run_stage(project, before="main")["why_not"] == "no records"
+    fix(project, [3])
+    found = run_stage(project, before="main")
+    assert (found["before"], found["before_commit"], found["n_records"]) == ("main", commit, 1)
+    with pytest.raises(DatatoolsError, match="expected a Git revision"):
+        run_stage(project, before="gone")
+    with pytest.raises(DatatoolsError, match=r"before: expected a Git revision .* Got 'HEAD\^\{tree\}'"):
+        resolve_commit(project.root, "HEAD^{tree}")
+
+
+def test_the_fixes_since_a_revision(project):
+    fix(project, [0, 1, 2])
+    commit = commit_fixes(project)
     fix(project, [3, 50])
     assert [record.path for record in load_committed_records(project.root, "main")] == NAMES[:3]
     found = measure_lift(project, "main", n_seeds=1)
     assert found["n_changed"] == {"train": 1, "val": 0, "test": 1}
-    assert (found["before"], found["n_records"]) == ("main", 2)
+    assert (found["before"], found["before_commit"], found["n_records"]) == ("main", commit, 2)
     with pytest.raises(DatatoolsError, match=r"expected a Git revision\. Got 'none'"):
         measure_lift(project, "none")
     for name in ("", "--help"):

@@ -131,7 +131,7 @@ def test_lists_are_not_shared_between_instances():
     [
         (
             "trian:\n  epochs: 1\n",
-            "sections are ingest, neighbors, validate, split, augment, train, evaluate, curate, report. ",
+            "sections are ingest, neighbors, validate, split, augment, train, evaluate, curate, lift, report. ",
         ),
         ("trian:\n  epochs: 1\n", "Got 'trian' instead: rename or remove it."),
         ("on: 1\nfoo: 2\n", "Got True instead: rename or remove it."),

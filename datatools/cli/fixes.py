@@ -56,8 +56,9 @@ def fixes_check() -> None:
 
 @fixes_app.command("stats")
 def fixes_stats() -> None:
-    """Count the decisions by person, class, annotator and side, and say how well the queue aimed."""
-    from datatools.fixes.stats import count_decisions, write_stats
+    """Count the decisions by person, class, annotator and side; say how well the queue aimed and what the fixes bought."""
+    from datatools.fixes.stats import count_decisions
+    from datatools.fixes.stats_words import write_stats
 
     for line in write_stats(count_decisions(find_here())):
         typer.echo(line)

@@ -17,10 +17,14 @@ SHOWN = 5
 
 def to_started_lines(started: Started, folder: Path) -> Iterator[str]:
     """Lines about a project that was started."""
-    written = [name for name in started.written if "/" not in name]
-    yield f"wrote {', '.join(written) or 'nothing new'} and {len(started.written) - len(written)} files below them"
+    at_top = [name for name in started.written if "/" not in name]
+    more = f" and {len(started.written) - len(at_top)} files below them" if at_top else ""
+    yield f"wrote {', '.join(at_top or started.written) or 'nothing new'}{more}"
     if started.kept:
         yield f"kept as they were: {', '.join(started.kept)}"
+    if "dvc.yaml" not in (*started.written, *started.kept):
+        yield "next: commit them; the head of each says what it needs"
+        return
     if started.imported:
         yield from to_import_lines(started.imported, started.project.root, add=False)
     change = "" if folder == Path(".") else f"cd {folder} && "

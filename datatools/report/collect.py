@@ -12,6 +12,7 @@ from datatools.checks.runner import load_checks
 from datatools.dataset import load_dataset
 from datatools.findings import concat
 from datatools.mutes import apply_mutes, load_mutes
+from datatools.provenance import find_commit
 from datatools.report.summary import ReportInputs
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE, REJECTED, SPLIT
 from datatools.store import load_json, load_table
@@ -21,7 +22,7 @@ PICTURES = ("confusion", "tsne", "curves")
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where the stages wrote: folders, but for the findings, the queue, two JSON documents and a picture; and the mutes."""
+    """Where the stages wrote: folders, but for the findings, the queue, three JSON documents and a picture; and the mutes."""
 
     dataset: Path
     findings: Path
@@ -31,6 +32,7 @@ class ReportPaths:
     split: Path
     augmented: Path
     curate: Path
+    lift: Path
     evaluate: Path
     model: Path
     picture: Path
@@ -61,9 +63,11 @@ def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
         },
         confusions=confusions.to_dict("records"),
         curate=load_json(paths.curate),
+        lift=load_json(paths.lift),
         agreement=load_json(paths.validate)["agreement"],
         record=load_json(paths.model / "model.json")["record"],
         pictures={**pictures, "augmented": paths.picture.read_bytes()},
         titles={check.code: check.title for check in load_checks()},
         name=name,
+        commit=find_commit(paths.dataset),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import Any
 
@@ -9,7 +10,8 @@ import pandas as pd
 
 from datatools.dataset import Dataset, label_id
 from datatools.fixes.apply import STATUSES
-from datatools.fixes.stats import compute_stats, from_status, write_aim
+from datatools.fixes.stats import Lane, compute_stats, from_status
+from datatools.fixes.stats_words import LANE_WORDS, write_aim, write_precision
 from datatools.schema import SPLIT
 
 Section = dict[str, Any]
@@ -22,7 +24,8 @@ def count_fixes(
 ) -> Section:
     """Decisions, newest first, conflicts apart; one decision may be several records (the label and its boxes).
 
-    `split` (SPLIT) tells decisions about the test side apart, `errors` is curate's estimate of wrong labels.
+    `split` (SPLIT) tells decisions about the test side apart: `lanes` has them by class and annotator. `errors` is curate's
+    estimate of wrong labels.
     """
     stats = compute_stats(from_status(fixes), dataset, SPLIT.empty() if split is None else split, errors)
     decisions = join_records(fixes)
@@ -38,10 +41,27 @@ def count_fixes(
         "class_counts": compare_classes(dataset, fixes),
         "aim": write_aim(stats) if len(fixes) else [],
         "by_side": [{"side": side, **ops} for side, ops in stats.by_side.items()],
-        "by_annotator": [
-            {"annotator": name, "changed": wrong, "reviewed": n} for name, (wrong, n) in stats.by_annotator.items() if n
-        ],
+        "by_annotator": _list_annotators(stats.by_annotator),
+        "precision": dataclasses.asdict(stats.precision),
+        "errors_left": stats.errors_left,
+        "lanes": [_describe_lane(name, lane) for name, lane in stats.lanes.items()],
     }
+
+
+def _describe_lane(name: str, lane: Lane) -> Section:
+    return {
+        "lane": name,
+        "title": LANE_WORDS[name],
+        "by_op": lane.by_op,
+        "aim": write_precision(lane.precision),
+        "precision": dataclasses.asdict(lane.precision),
+        "by_class": [{"class": label, **dataclasses.asdict(counts)} for label, counts in lane.by_class.items()],
+        "by_annotator": _list_annotators(lane.by_annotator),
+    }
+
+
+def _list_annotators(counts: dict[str, tuple[int, int]]) -> list[Section]:
+    return [{"annotator": name, "changed": changed, "reviewed": n} for name, (changed, n) in counts.items() if n]
 
 
 def join_records(fixes: pd.DataFrame) -> list[Section]:

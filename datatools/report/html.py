@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from datatools.report import words
+from datatools.report.lift_words import to_rows
 from datatools.report.pages import render
 from datatools.report.summary import write_accuracy, write_fix, write_level
 from datatools.report.thumbnails import MAX_DECISIONS
@@ -37,6 +38,7 @@ def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping
         "tiles": list_tiles(summary),
         "provenance": list_provenance(summary),
         "kappas": words.describe_agreement(summary["agreement"], words.visible),
+        "lift_rows": to_rows(summary["lift"]) if summary["lift"]["measured"] else {},
         "max_rows": MAX_ROWS,
         "max_decisions": MAX_DECISIONS,
         "kinds": words.KINDS,

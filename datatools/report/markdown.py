@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from datatools.report.lift_words import to_rows
 from datatools.report.summary import write_accuracy, write_level
 from datatools.report.words import KINDS, OPS, count, describe_agreement, is_number, moment, percent, plural, visible
 
@@ -77,6 +78,7 @@ def _blocks(summary: Section) -> list[str]:
     for name, body in (
         ("Review first", _queue(summary["queue"])),
         ("Fixes", _fixes(summary["fixes"])),
+        ("What the fixes bought", _lift(summary)),
         ("Findings", _findings(summary["findings"])),
         ("Agreement", [text] if (text := describe_agreement(summary["agreement"], code)) else []),
         ("Left out", _left_out(summary["data"])),
@@ -121,17 +123,45 @@ def _fixes(fixes: Section) -> list[str]:
     ]
     blocks += [prose(line, 400) for line in fixes["aim"]]
     blocks += _capped(["class", "#before fixes", "#after", "#change"], moved, "class", "classes")
-    sides = [
-        [code(row["side"]), *(count(row.get(op, 0)) for op in ("relabel", "confirm", "exclude"))]
-        for row in fixes["by_side"]
-    ]
-    if sides:
-        blocks.append(table(["side", "#relabelled", "#confirmed", "#excluded"], sides))
+    for lane in fixes["lanes"]:
+        blocks += _lane(lane)
     rows = [
         [_image(row), _change(row), *spans(row, "status", "who", "moment", "why")]
         for row in _dated(fixes["decisions"][:ROWS])
     ]
     return [*blocks, *([table(["image", "decision", "status", "who", "when (UTC)", "why"], rows)] if rows else [])]
+
+
+def _lane(lane: Section) -> list[str]:
+    """What was decided about the labels of some sides of the split."""
+    ops = ", ".join(f"{n:,} {OPS.get(op, 'decided')}" for op, n in lane["by_op"].items())
+    classes = [[code(row["class"]), *counts(row, "reviewed", "changed", "became")] for row in lane["by_class"]]
+    people = [[code(row["annotator"]), *counts(row, "reviewed", "changed")] for row in lane["by_annotator"]]
+    return [
+        f"**{prose(lane['title'])}**: {ops}. {prose(lane['aim'], 400)}",
+        *_capped(["label was", "#reviewed", "#changed", "#became it"], classes, "class", "classes"),
+        *_capped(["labels of", "#reviewed", "#changed"], people, "annotator", "annotators"),
+    ]
+
+
+def _lift(summary: Section) -> list[str]:
+    """The verdict and the two tables; without fix records nothing."""
+    lift = summary["lift"]
+    if not summary["fixes"]["n"]:
+        return []
+    if not lift["measured"]:
+        return [prose(lift["verdict"], 400)]
+    return [f"**{prose(lift['verdict'], 400)}**", *lift_tables(to_rows(lift)), prose(lift["method"], 1000)]
+
+
+def lift_tables(rows: Section) -> list[str]:
+    """The tables of a measured lift, of the rows that lift_words.to_rows makes."""
+    accuracies = [[prose(row["name"]), row["mean"], row["std"]] for row in rows["accuracies"]]
+    differences = [[prose(row["name"]), row["value"], row["interval"]] for row in rows["differences"]]
+    return [
+        table([plural(rows["n_test"], "test image"), "#accuracy", "#spread over seeds"], accuracies),
+        table(["percentage points", "#difference", f"#{rows['confidence']} interval"], differences),
+    ]
 
 
 def _dated(rows: Iterable[Section]) -> list[Section]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ import pandas as pd
 
 from datatools.dataset import Dataset
 from datatools.params import ReportParams
+from datatools.provenance import describe_origin
 from datatools.report.decisions import count_fixes
+from datatools.report.lift_words import to_method, to_verdict
 from datatools.report.sections import (
     Section,
     count_classes,
@@ -43,11 +46,13 @@ class ReportInputs:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     confusions: Sequence[Mapping[str, Any]] = ()  # actual, predicted, n; the most frequent first
     curate: Mapping[str, Any] = field(default_factory=dict)  # images_judged, label_issues, out_of_fold_accuracy, slices
+    lift: Mapping[str, Any] = field(default_factory=dict)  # what the stage lift wrote
     agreement: Mapping[str, Any] = field(default_factory=dict)  # annotators, n, fleiss, cohen: annotators, n, kappa
     record: Mapping[str, Any] = field(default_factory=dict)  # of the training run
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # PNG: confusion, tsne, curves, augmented
     titles: Mapping[str, str] = field(default_factory=dict)  # finding code -> the check's title
     name: str = ""  # headline where params.title is empty
+    commit: str | None = None  # of the code that writes the report; null outside Git
 
 
 def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
@@ -61,6 +66,7 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "curate": _count_curate(inputs.curate),
         "queue": {"shown": params.thumbnails, **count_queue(inputs.queue, params.thumbnails)},
         "fixes": count_fixes(inputs.dataset, inputs.fixes, inputs.split, inputs.curate.get("estimated_label_errors")),
+        "lift": _describe_lift(inputs.lift),
         "findings": count_findings(inputs.findings, inputs.titles, inputs.is_muted),
         "agreement": dict(inputs.agreement),
         "classes": count_classes(inputs.dataset, inputs.split),
@@ -68,6 +74,9 @@ def summarise(inputs: ReportInputs, params: ReportParams) -> Section:
         "model": count_model(inputs.metrics, inputs.confusions),
         "augmented": _count_augmented(inputs.augmented),
         "record": dict(inputs.record),
+        "origin": describe_origin(
+            inputs.dataset.version, inputs.dataset.facts.get("fixes"), dataclasses.asdict(params), inputs.commit
+        ),
     }
     plain: Section = to_plain(summary)
     return {"title": plain["title"], "headline": write_headline(plain), "next": list_next(plain), **plain}
@@ -82,6 +91,8 @@ def write_headline(summary: Section) -> str:
         sentences.append(f"{plural(issues, 'label')} {'looks' if issues == 1 else 'look'} wrong.")
     if is_number(summary["model"].get("accuracy")):
         sentences.append(f"Test accuracy {write_accuracy(summary['model'])}.")
+    if summary["lift"]["measured"]:
+        sentences.append(summary["lift"]["verdict"])
     if by_status["conflict"]:
         sentences.append(f"{plural(by_status['conflict'], 'fix', 'fixes')} could not be applied.")
     if by_status["disputed"]:
@@ -147,6 +158,11 @@ def to_plain(value: Any) -> Any:
 
 def _has_suggestion(row: Section) -> bool:
     return bool(row["suggested"]) and row["suggested"] != row["label"]
+
+
+def _describe_lift(lift: Mapping[str, Any]) -> Section:
+    measured = bool(lift.get("measured"))
+    return {**lift, "measured": measured, "verdict": to_verdict(lift), "method": to_method(lift) if measured else ""}
 
 
 def _count_augmented(augmented: Mapping[str, Any]) -> Section:

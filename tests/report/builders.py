@@ -10,6 +10,7 @@ import numpy as np
 
 from datatools.dataset import Dataset, label_id
 from datatools.images import encode_png
+from datatools.lift import compare
 from datatools.params import ReportParams
 from datatools.report.summary import ReportInputs, summarise
 from datatools.schema import ANNOTATIONS, CONSENSUS, FINDINGS, FIX_STATUS, IMAGES, QUEUE, REJECTED, SPLIT
@@ -202,6 +203,26 @@ def make_slice(**values: Any) -> dict[str, Any]:
     }
 
 
+def make_lift(n_right_before: int, n_right_after: int, **changes: Any) -> dict[str, Any]:
+    """A result with 100 test images of one class, of which so many are right, by three seeds; 4 test labels were corrected."""
+    guesses = {
+        name: [np.r_[np.zeros(n, np.int64), np.ones(100 - n, np.int64)] for _ in range(3)]
+        for name, n in (("before", n_right_before), ("after", n_right_after))
+    }
+    truth = {"old": np.r_[np.ones(4, np.int64), np.zeros(96, np.int64)], "new": np.zeros(100, np.int64)}
+    head = {
+        "measured": True,
+        "before": None,
+        "before_commit": None,
+        "n_records": 12,
+        "n_excluded": 0,
+        "data_version": "0123456789ab",
+        "seeds": [0, 1, 2],
+        "n_test": 100,
+    }
+    return {**head, "n_changed": {"train": 7, "val": 1, "test": 4}, **compare(guesses, truth), **changes}
+
+
 @functools.cache
 def hostile_summary(text: str) -> dict[str, Any]:
     """The summary of `make_hostile(text)`, made once."""
@@ -236,6 +257,7 @@ def make_hostile(text: str) -> ReportInputs:
             "cohen": [{"annotators": [text, text], "n": 1, "kappa": 0.5}],
         },
         augmented={"images": 1, "dropped": {text: 1}},
+        lift=make_lift(60, 90, before=text),
         record={text: text, "params": {text: {text: text}}, "seeds": [text]},
         titles={"BOX001": text},
         name=text,

@@ -111,6 +111,15 @@ def test_the_aim_of_the_queue_sides_and_annotators_are_told() -> None:
     assert fixes["aim"][1].startswith("Estimated wrong labels left: 5 (0 to 10)")
     assert fixes["by_side"] == [{"side": "test", "relabel": 1}, {"side": "train", "confirm": 1}]
     assert all(row["changed"] <= row["reviewed"] for row in fixes["by_annotator"])
+    learnt, measured = fixes["lanes"]
+    assert (learnt["lane"], learnt["by_op"]) == ("train and val", {"confirm": 1})
+    assert (measured["lane"], measured["by_op"]) == ("test", {"relabel": 1})
+    assert measured["by_class"] == [
+        {"class": "cat", "reviewed": 0, "changed": 0, "became": 1},
+        {"class": "dog", "reviewed": 1, "changed": 1, "became": 0},
+    ]
+    assert measured["precision"]["wrong"] == 1 and measured["aim"].startswith("The queue's doubts: 1 of 1")
+    assert fixes["errors_left"] == {"rate": 5.0, "low": 0.0, "high": 10.0}
 
 
 def test_without_decisions_nothing_is_told_of_the_queue() -> None:

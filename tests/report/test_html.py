@@ -21,6 +21,7 @@ from tests.report.builders import (
     make_fix,
     make_hostile,
     make_inputs,
+    make_lift,
     make_png,
     make_queue_row,
     make_slice,
@@ -83,6 +84,16 @@ def test_a_full_page_has_every_section_in_order() -> None:
     assert "No class is further than 1.2 % from the ratios asked for." in text
     assert "4 images made from 4 training images, with 3 outlines. Dropped: 1 outside." in text
     assert "Box stands over the edge" in text
+
+
+def test_what_was_fixed_on_the_test_side_is_told_apart_and_what_it_all_bought() -> None:
+    text = words(render(lift=make_lift(60, 90)))
+    assert "Train and val, what the model learns from 1 relabelled. The queue's doubts: none reviewed yet." in text
+    assert "Label was Reviewed Changed Became it cat 0 0 1 dog 1 1 0" in text
+    assert "Test, what the model is measured on" not in text  # nothing was decided there
+    assert "The fixes to train and val raised accuracy by 30.0 percentage points" in text
+    assert "with the fixes, on the corrected test labels 90.0 % 0.0 %" in text
+    assert "was not measured" in words(render())
 
 
 def test_the_page_asks_no_network() -> None:

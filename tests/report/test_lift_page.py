@@ -4,29 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from datatools.lift import compare
-from datatools.report.lift_page import save_lift, to_lift_markdown, to_lift_page, to_verdict
-
-
-def make_lift(n_right_before: int, n_right_after: int, **changes: Any) -> dict[str, Any]:
-    """A result with 100 test images of one class, of which so many are right, by three seeds; 4 test labels were corrected."""
-    guesses = {
-        name: [np.r_[np.zeros(n, np.int64), np.ones(100 - n, np.int64)] for _ in range(3)]
-        for name, n in (("before", n_right_before), ("after", n_right_after))
-    }
-    truth = {"old": np.r_[np.ones(4, np.int64), np.zeros(96, np.int64)], "new": np.zeros(100, np.int64)}
-    head = {
-        "before": None,
-        "n_records": 12,
-        "n_excluded": 0,
-        "data_version": "0123456789ab",
-        "seeds": [0, 1, 2],
-        "n_test": 100,
-    }
-    return {**head, "n_changed": {"train": 7, "val": 1, "test": 4}, **compare(guesses, truth), **changes}
+from datatools.report.lift_page import save_lift, to_lift_markdown, to_lift_page
+from datatools.report.lift_words import to_lift_lines, to_method, to_verdict
+from tests.report.builders import make_lift
 
 
 @pytest.mark.parametrize(
@@ -40,6 +22,28 @@ def make_lift(n_right_before: int, n_right_after: int, **changes: Any) -> dict[s
 )
 def test_the_verdict_claims_no_more_than_the_interval(lift: dict[str, Any], verdict: str):
     assert verdict in to_verdict(lift)
+
+
+@pytest.mark.parametrize(
+    ("why_not", "before", "verdict"),
+    [
+        ("no records", None, "No fix records yet."),
+        ("no records", "v1", "No fix records since v1 (0123456): there is nothing to measure."),
+        ("no label changed", None, "The fix records of all time change no image's label: there is nothing to measure."),
+        ("not asked", None, "Set lift.seeds to 3 in params.yaml and run `dvc repro`, or run `datatools lift` once"),
+    ],
+)
+def test_it_says_why_nothing_was_measured(why_not: str, before: str | None, verdict: str):
+    lift = {"measured": False, "why_not": why_not, "before": before, "before_commit": "0123456789"}
+    assert verdict in to_verdict(lift)
+    assert to_lift_lines(lift) == [to_verdict(lift)]
+    assert "was not measured" in to_verdict({})  # of a run before there was the stage
+
+
+def test_the_commit_of_the_revision_is_named():
+    commit = "0123456789" * 4
+    assert "since main (0123456) changed" in to_method(make_lift(60, 90, before="main", before_commit=commit))
+    assert "since 01234 changed" in to_method(make_lift(60, 90, before="01234", before_commit=commit))
 
 
 def test_the_page_and_the_markdown_tell_the_lanes_apart():

@@ -12,7 +12,15 @@ from datatools.params import ReportParams
 from datatools.report.markdown import CUT, code, prose, table, to_markdown
 from datatools.report.summary import ReportInputs, summarise
 from datatools.schema import FIX_STATUS, QUEUE
-from tests.report.builders import HOSTILE, hostile_summary, make_dataset, make_fix, make_inputs, make_queue_row
+from tests.report.builders import (
+    HOSTILE,
+    hostile_summary,
+    make_dataset,
+    make_fix,
+    make_inputs,
+    make_lift,
+    make_queue_row,
+)
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -39,6 +47,7 @@ def test_a_full_report_has_every_section() -> None:
         *(
             "Review first",
             "Fixes",
+            "What the fixes bought",
             "Findings",
             "Agreement",
             "Left out",
@@ -52,9 +61,19 @@ def test_a_full_report_has_every_section() -> None:
     assert "| 1 | `images/0.png` | `bird` | `cat` | `train` | `the model is sure` |" in text
     assert "| `images/2.png` | `dog` → `cat` | `applied` | `Ada` | `2026-11-21 10:01` | `whiskers` |" in text
     assert "| `cat` | 2 | 3 | +1 |" in text
+    assert "**Train and val, what the model learns from**: 1 relabelled. The queue's doubts: none reviewed yet." in text
+    assert "| label was | reviewed | changed | became it |" in text and "| `dog` | 1 | 1 | 0 |" in text
+    assert "was not measured" in text and "`datatools lift`" not in text  # prose has no code
     assert "Test accuracy **90.0 % (74.4 to 96.5)**, 95 % interval, 30 images; macro F1 85.0 %." in text
     assert "Fleiss' kappa 0.951 of 2 annotators on 6 images; Cohen's: `ann` and `bo` 0.951" in text
     assert "0 of 3 groups cross, 0 near-duplicates cross." in text
+
+
+def test_what_the_fixes_bought_is_told_with_its_interval() -> None:
+    text = render(lift=make_lift(60, 90))
+    assert "**The fixes to train and val raised accuracy by 30.0 percentage points" in text
+    assert "| with the fixes, on the corrected test labels | 90.0 % | 0.0 % |" in text
+    assert "3 trainings \\(3 seeds, the same for both\\)" in text
 
 
 @pytest.mark.parametrize(

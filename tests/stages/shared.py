@@ -13,7 +13,7 @@ import yaml
 
 from tests.project import REPO, copy_project, kill_group, outputs, run, start
 
-STAGES = ("ingest", "neighbors", "validate", "split", "augment", "train", "evaluate", "curate", "report")
+STAGES = ("ingest", "neighbors", "validate", "split", "augment", "train", "evaluate", "curate", "lift", "report")
 
 
 def survives_kill(finished: Path, folder: Path, stage: str, after_s: float) -> None:
