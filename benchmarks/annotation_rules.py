@@ -208,7 +208,7 @@ def check(dataset: Any) -> Measured:
     start = time.process_time()
     objects = unpack(dataset.annotations)
     objects.sizes(dataset.images)
-    for name in ("images", "labels", "is_box", "annotators", "sources", "boxes", "mask_rows"):
+    for name in ("images", "labels", "is_box", "annotators", "boxes", "mask_rows"):
         getattr(objects, name)
     unpacked = time.process_time()
     rules = [rule for rule in load_checks() if rule.code.startswith(RULES) and set(needs(rule)) <= set(inputs)]

@@ -97,7 +97,7 @@ def test_the_template_is_what_this_repository_has():
     there = {
         path.relative_to(TEMPLATE).as_posix(): path.read_text()
         for path in TEMPLATE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.parent.parent != TEMPLATE / "ci"
     }
     assert there == made, "run `python -m tests.test_template`"
 
@@ -134,7 +134,8 @@ def test_a_wheel_has_every_file_of_the_template(tmp_path: Path):
     with zipfile.ZipFile(wheel) as archive:
         there = {name.removeprefix("datatools/template/") for name in archive.namelist() if "/template/" in name}
         assert {"datatools/py.typed", "datatools/report/style.css"} <= set(archive.namelist())
-    assert there == set(make_files())
+    workflows = {path.relative_to(TEMPLATE).as_posix() for path in (TEMPLATE / "ci").rglob("*.yaml")}
+    assert workflows and there == set(make_files()) | workflows
 
 
 if __name__ == "__main__":

@@ -10,8 +10,13 @@ import typer
 from rich.console import Console
 
 from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, today
+from datatools.cli.diff import diff
 from datatools.cli.fixes import fixes_app
+from datatools.cli.lint import lint
+from datatools.cli.provenance import card, release, trace
 from datatools.cli.queue import queue_app
+from datatools.cli.remotes import gc, pull, push, verify
+from datatools.cli.report import report
 from datatools.cli.sample import sample_app, sample_maker
 from datatools.cli.split import split_app
 from datatools.errors import DatatoolsError
@@ -22,6 +27,15 @@ app.add_typer(sample_app, name="sample")
 app.add_typer(fixes_app, name="fixes")
 app.add_typer(split_app, name="split")
 app.add_typer(queue_app, name="queue")
+app.command()(report)
+app.command()(diff)
+app.command()(lint)
+for command in (trace, card, release):
+    app.command()(command)
+app.command()(push)
+app.command()(pull)
+app.command()(verify)
+app.command()(gc)
 
 SourceFormat = Annotated[str, typer.Option("--format", help="Format of the annotation files; auto recognises them.")]
 Name = Annotated[Optional[str], typer.Option(help="What to call the source. Default: its file name.")]
@@ -50,6 +64,9 @@ def init(
     sample: Annotated[Optional[str], typer.Option(help="Lay out a sample instead; `datatools sample list`.")] = None,
     name: Name = None,
     format: SourceFormat = AUTO,
+    ci: Annotated[
+        Optional[str], typer.Option(help="Also write workflow files: github or gitlab. A project gets these alone.")
+    ] = None,
 ) -> None:
     """Start a project: the pipeline, its parameters, Git and DVC, and your data in it. Nothing is overwritten."""
     from datatools.init import init_project
@@ -62,7 +79,7 @@ def init(
     tree = open_tree(source) if source else None
     with progress("init: images") as tick:
         lay_out = sample_maker(sample, tick) if sample else None
-        started = init_project(folder, tree, _source_name(source, name), format, lay_out, tick)
+        started = init_project(folder, tree, _source_name(source, name), format, lay_out, tick, ci)
     for line in to_started_lines(started, folder):
         typer.echo(line)
 
@@ -286,7 +303,10 @@ def lift(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
 ) -> None:
-    """Measure what the fixes bought: accuracy with and without them on the same corrected test set."""
+    """Measure now what the fixes bought: accuracy with and without them on the same corrected test set; to reports/lift.
+
+    The pipeline does it by itself where params.yaml has lift.seeds.
+    """
     from datatools.lift import measure_lift
     from datatools.progress import progress
     from datatools.report.lift_page import save_lift, to_lift_markdown
@@ -294,7 +314,7 @@ def lift(
     project = find_here()
     with progress("lift: trainings", 2 * seeds) as tick:
         found = measure_lift(project, before, seeds, tick)
-    save_lift(project.report.parent, found)
+    save_lift(project.report.parent / "lift", found)
     typer.echo(to_lift_markdown(found), nl=False)
 
 

@@ -57,8 +57,8 @@ def draw_confusion(table: pd.DataFrame) -> bytes:
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(GAMMA, vmin=0, vmax=1))
     if n <= MAX_WRITTEN:
         _write_counts(axes, counts, shares)
-        _rule(axes, n)
-    _name_classes(axes, [str(name) for name in table.index])
+        draw_rules(axes, n)
+    name_classes(axes, [str(name) for name in table.index])
     axes.set_xlabel("predicted class")
     axes.set_ylabel("actual class")
     right = int(np.trace(counts))
@@ -66,7 +66,7 @@ def draw_confusion(table: pd.DataFrame) -> bytes:
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)
     bar.set_label("share of the actual class")
     bar.outline.set_visible(False)  # type: ignore[operator]
-    return _to_png(figure)
+    return to_png(figure)
 
 
 def draw_tsne(views: Sequence[View], classes: Sequence[str]) -> bytes:
@@ -74,7 +74,7 @@ def draw_tsne(views: Sequence[View], classes: Sequence[str]) -> bytes:
     figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * 0.75 * len(views)), dpi=DPI, layout="constrained")
     for axes, view in zip(figure.subplots(len(views), 1, squeeze=False).flat, views, strict=True):
         _draw_view(axes, view, classes)
-    return _to_png(figure)
+    return to_png(figure)
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
@@ -99,7 +99,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
         axes.grid(axis="y", color="#e5e7eb")
         axes.set_axisbelow(True)
     upper.legend(frameon=False)
-    return _to_png(figure)
+    return to_png(figure)
 
 
 def _draw_view(axes: Axes, view: View, classes: Sequence[str]) -> None:
@@ -143,7 +143,8 @@ def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.floa
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=size)
 
 
-def _rule(axes: Axes, n: int) -> None:
+def draw_rules(axes: Axes, n: int) -> None:
+    """Thin lines between the cells of an n x n matrix."""
     axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#e5e7eb", linewidth=0.8)
@@ -154,7 +155,8 @@ def _shorten(name: str) -> str:
     return name if len(name) <= MAX_LETTERS else name[: MAX_LETTERS - 1] + "…"
 
 
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+def name_classes(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows and columns of a matrix, every n-th where there are too many."""
     step = -(-len(names) // MAX_NAMED)
     places = list(range(0, len(names), step))
     short = [_shorten(names[place]) for place in places]
@@ -181,14 +183,15 @@ def _place_legend(axes: Axes, handles: Sequence[Artist], names: Sequence[str]) -
     )  # fmt: skip
 
 
-def _to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """The figure in the house's colours; a class called `$5` is no formula."""
     for axes in figure.axes:
         axes.title.set_color(INK)
         for spine in axes.spines.values():
             spine.set_color("#c9ccd1")
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_parse_math(False)  # a class may be called "$5"
+        text.set_parse_math(False)
     FigureCanvasAgg(figure)
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})

@@ -19,7 +19,9 @@ FFT_FROM = 3000  # points from which interpolation (Linderman et al. 2019) costs
 CELL = 1.5  # side of an interpolation cell; openTSNE's 1.0 costs about twice as much for the same trustworthiness
 
 
-def project_tsne(embeddings: NDArray[np.float32], indices: NDArray[np.int32]) -> NDArray[np.float64]:
+def project_tsne(
+    embeddings: NDArray[np.float32], indices: NDArray[np.int32], start: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Place rows of `embeddings` (n, d) on the plane, (n, 2), so that the neighbours `indices` (n, k) lie close.
 
     t-SNE with the graph as it is: each of the k neighbours attracts alike. Nothing is searched. The embeddings give the
@@ -28,6 +30,9 @@ def project_tsne(embeddings: NDArray[np.float32], indices: NDArray[np.int32]) ->
 
     Fewer than 3 points, or points that are all equal, have no neighbourhoods: 1 and 2 points stand on a line, equal points at
     the origin. Embeddings must be finite.
+
+    With `start` (n, 2), places of an earlier map, the points move on from there: without early attraction, which would tear
+    that map up, and for as many steps as the late ones are.
     """
     n = len(embeddings)
     if n < 3 or not np.ptp(embeddings, axis=0).any():
@@ -36,10 +41,11 @@ def project_tsne(embeddings: NDArray[np.float32], indices: NDArray[np.int32]) ->
         return line
     method = "fft" if n >= FFT_FROM else "bh"
     points = TSNEEmbedding(
-        _start(embeddings), PrecomputedAffinities(_attract(indices)), negative_gradient_method=method,
+        _start(embeddings) if start is None else start, PrecomputedAffinities(_attract(indices)), negative_gradient_method=method,
         ints_in_interval=CELL, n_jobs=1,
     )  # fmt: skip
-    points.optimize(N_EARLY, exaggeration=EXAGGERATION, momentum=EARLY_MOMENTUM, inplace=True)
+    if start is None:
+        points.optimize(N_EARLY, exaggeration=EXAGGERATION, momentum=EARLY_MOMENTUM, inplace=True)
     points.optimize(N_LATE, momentum=LATE_MOMENTUM, inplace=True)
     return np.array(points, dtype=np.float64)
 

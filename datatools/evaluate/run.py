@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from datatools.evaluate.metrics import compute_metrics
 from datatools.evaluate.pictures import draw_confusion, draw_curves, draw_tsne
 from datatools.evaluate.views import View, make_views
 from datatools.params import EvaluateParams
+from datatools.schema import PREDICTIONS
 from datatools.similarity.graph import Neighbors
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The main numbers, those of each class, tables by file name, and PNG pictures by file name."""
+    """The main numbers, those of each class, tables by file name, PNG pictures by file name, and a row a test image."""
 
     metrics: Mapping[str, Any]
     classes: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, bytes]
+    predictions: pd.DataFrame  # PREDICTIONS
 
 
 def evaluate(
@@ -65,7 +67,14 @@ def evaluate(
             "tsne.png": draw_tsne(views, classes),
             "curves.png": draw_curves(trained.history, trained.best_epoch),
         },
+        to_predictions(labels, predicted, confidences),
     )
+
+
+def to_predictions(labels: pd.Series, predicted: Sequence[str], confidences: Sequence[float]) -> pd.DataFrame:
+    """PREDICTIONS: what the model says of each image of `labels` (index path), in the same order."""
+    said = {"path": labels.index, "label": labels.array, "predicted": predicted, "confidence": confidences}
+    return PREDICTIONS.conform(pd.DataFrame(said))
 
 
 def _to_rows(view: View) -> pd.DataFrame:

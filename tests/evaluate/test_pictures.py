@@ -89,7 +89,7 @@ def test_names_that_look_like_mathematics_are_text():
 def texts_of(monkeypatch, *views: View) -> list[str]:
     """Everything written in the picture of `views`."""
     written: list[str] = []
-    monkeypatch.setattr(pictures, "_to_png", lambda figure: written.extend(t.get_text() for t in figure.findobj(Text)))
+    monkeypatch.setattr(pictures, "to_png", lambda figure: written.extend(t.get_text() for t in figure.findobj(Text)))
     draw_tsne(views, ["a", "b"])
     return written
 

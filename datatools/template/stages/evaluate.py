@@ -6,10 +6,10 @@ from argparse import Namespace
 from datatools.dataset import load_dataset
 from datatools.evaluate.run import evaluate
 from datatools.params import EvaluateParams, TrainParams, load_params
-from datatools.schema import SPLIT
+from datatools.schema import PREDICTIONS, SPLIT
 from datatools.similarity.graph import load_neighbors
 from datatools.stage import stage
-from datatools.store import load_table, save_bytes, save_csv, save_json
+from datatools.store import load_table, save_bytes, save_csv, save_json, save_table
 from datatools.training_run import load_run, predict_side
 
 
@@ -26,6 +26,7 @@ def main(args: Namespace, params: EvaluateParams) -> None:
         save_csv(args.out / name, table)
     for name, picture in result.pictures.items():
         save_bytes(args.out / name, picture)
+    save_table(args.out / "predictions.parquet", result.predictions, PREDICTIONS)
     save_json(args.out / "classes.json", result.classes)
     save_json(args.out / "metrics.json", result.metrics)
 
