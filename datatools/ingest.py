@@ -112,9 +112,9 @@ def ingest(
         {"counts": counts, "formats": list(brought.formats), "fixes": describe_fixes(applied.status)},
     )
     assert counts["files"] == len(images) + len(no_images), "a file was lost"
-    n_own = int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
-    n_deleted = int((deleted["annotator"] != CONSENSUS).fillna(True).sum())
-    assert len(content.annotations) == n_own + n_deleted + gone + len(orphans), "an annotation was lost"
+    drawn = applied.annotations[~applied.annotations["annotation_id"].isin(said["annotation_id"])]  # by fix records
+    n_out = _count_own(annotations) + _count_own(deleted) + gone + len(orphans)
+    assert len(content.annotations) + _count_own(drawn) == n_out, "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
@@ -268,9 +268,12 @@ def _metadata_of(records: pd.DataFrame, fixes: Sequence[FixRecord]) -> dict[str,
 
 def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
     gone = among(annotations["path"], excluded)
-    return annotations[~gone].reset_index(drop=True), int(
-        (gone & (annotations["annotator"] != CONSENSUS).fillna(True)).sum()
-    )
+    return annotations[~gone].reset_index(drop=True), _count_own(annotations[gone])
+
+
+def _count_own(annotations: pd.DataFrame) -> int:
+    """How many somebody made; a consensus follows from them."""
+    return int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
 
 
 def _image_table(

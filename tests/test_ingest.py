@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from datatools import engine
 from datatools.dataset import save_dataset
 from datatools.errors import DatatoolsError
+from datatools.fixes.records import FixRecord
 from datatools.ingest import Ingested, ingest
 from datatools.params import IngestParams
 from datatools.raw import RawImages
@@ -276,6 +277,22 @@ def test_an_excluded_image_leaves_with_its_rows_and_is_counted(tmp_path: Path):
         "rejected": 1,
     }
     assert list(result.fixes["status"]) == ["applied"]
+
+
+@pytest.mark.parametrize(
+    ("more", "there"),
+    [
+        ([], True),
+        ([make_record("delete", 2, annotation_id="fix/1", before="cat")], False),
+        ([make_record("exclude", 2, path="a.png")], False),
+    ],
+)
+def test_what_a_fix_record_drew_is_counted_wherever_it_ends(tmp_path: Path, more: list[FixRecord], there: bool):
+    text = '{"kind": "box", "label": "cat", "box": [1, 1, 3, 3]}'
+    drawn = make_record("add", 1, path="a.png", annotation_id="fix/1", after=text)
+    result = take_in(two_images(tmp_path, {"annotations.json": coco_text(make_object())}), records=[drawn, *more])
+    assert set(result.fixes["status"]) == {"applied"}
+    assert ("fix/1" in set(result.dataset.annotations["annotation_id"])) == there
 
 
 def test_an_excluded_original_leaves_its_copy_alone(tmp_path: Path):
