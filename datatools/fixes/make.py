@@ -15,7 +15,7 @@ from datatools.fixes.history import PENDING, Decided, find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
 from datatools.fixes.targets import Target, find_disputes
 from datatools.project import Project
-from datatools.schema import FIX_STATUS, SIDES
+from datatools.schema import FIX_STATUS, QUEUE, SIDES
 from datatools.store import load_table
 
 
@@ -57,9 +57,22 @@ def decide(
         records = confirm_image(dataset, path, who=who, when=when, why=why)
     else:
         records = exclude_image(dataset, path, who=who, when=when, why=why)
-    records = [dataclasses.replace(record, base=seen.version) for record in records]
+    about = {"base": seen.version, "evidence": _find_evidence(project, path)}
+    records = [dataclasses.replace(record, **about) for record in records]
     append_records(sitting_path(project.fixes, who, when), records)
     return records
+
+
+def _find_evidence(project: Project, path: str) -> dict[str, Any]:
+    """What the queue says of an image, as the app and the page write it; empty where it is not in it."""
+    file = project.queue
+    queue = load_table(file, QUEUE) if file.exists() else QUEUE.empty()
+    rows = queue[queue["path"] == path]
+    if rows.empty:
+        return {}
+    first = rows.iloc[0].to_dict()
+    shown = {name: first[name] for name in ("rank", "score", "suggested", "codes") if not pd.isna(first[name])}
+    return {**{name: value for name, value in shown.items() if value != ""}, "queue": rows["kind"].tolist()}
 
 
 def _include(project: Project, image: str, *, why: str, who: str, base: str) -> list[FixRecord]:

@@ -7,6 +7,7 @@ import pytest
 
 from datatools.evaluate.run import evaluate
 from datatools.params import EvaluateParams
+from datatools.schema import PREDICTIONS
 
 from .graphs import CLASSES, labels_of, make_neighbors, no_neighbors
 
@@ -56,3 +57,13 @@ def test_what_is_measured_does_not_depend_on_the_graph():
     assert with_graph.metrics == without.metrics
     assert set(without.tables["tsne.csv"]["view"]) == {"model"}
     assert with_graph.pictures["confusion.png"] == without.pictures["confusion.png"]
+
+
+def test_every_test_image_has_a_row_with_what_the_model_said():
+    table = evaluate_on(make_neighbors(N)).predictions
+    assert list(table.columns) == list(PREDICTIONS.columns)
+    assert len(table) == N_TEST
+    assert (table["label"] != table["predicted"]).sum() == 1
+    first = table.set_index("path").loc["000.png"]
+    assert (first["label"], first["predicted"]) == ("a", "b")
+    assert first["confidence"] == pytest.approx(0.9)

@@ -22,7 +22,7 @@ from datatools.fixes.records import FixRecord, load_records
 from datatools.ingest import ingest
 from datatools.params import IngestParams
 from datatools.project import Project
-from datatools.schema import FIX_STATUS
+from datatools.schema import FIX_STATUS, QUEUE
 from datatools.store import load_table, save_table
 from tests.builders import coco_text, lay_out, make_object, make_png
 
@@ -84,6 +84,15 @@ def test_a_confirmation_and_an_exclusion_are_one_record_each(project: Project):
     run_ingest(project)
     assert statuses(project) == ["applied", "applied"]
     assert "x/b.png" not in set(load_dataset(project.dataset).images["path"])
+
+
+def test_a_decision_on_an_image_of_the_queue_says_what_the_queue_said_of_it(project: Project):
+    row = {"rank": 3, "path": "a.png", "kind": "label", "score": 0.1, "suggested": "dog", "codes": ""}
+    save_table(project.queue, QUEUE.conform([row, {**row, "rank": 8, "kind": "disagreement"}]), QUEUE)
+    evidence = {"rank": 3, "score": 0.1, "suggested": "dog", "queue": ["label", "disagreement"]}
+    assert [record.evidence for record in choose(project, exclude=True)] == [evidence]
+    assert [record.evidence for record in choose(project, "b.png", exclude=True)] == [{}]
+    assert load_records(project.fixes)[0][0].evidence == evidence
 
 
 def test_an_image_that_nobody_annotated_can_be_excluded(project: Project):

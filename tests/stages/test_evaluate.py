@@ -18,6 +18,7 @@ def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
         "confusion.png",
         "curves.png",
         "failures.csv",
+        "predictions.parquet",
         "metrics.json",
         "top_confusions.csv",
         "tsne.csv",
