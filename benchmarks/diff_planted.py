@@ -7,8 +7,8 @@ made a mask before, half of those polygons and half run lengths (ellipses that f
 tests/diff/planting.py (images, annotations, split, metadata; a third of what a person can decide is decided by a fix
 record), and committed as v1 and v2 to a project with Git and a DVC cache. A tenth as many images as edits get other
 annotation ids, which is no change. The key has each change with path, annotation id, value before and after, and the fix records
-behind it; the document of `datatools diff v1..v2 --format json` must have the same, no more and no fewer. Needs `../shared/data` or
-DATATOOLS_SHARED. Exits with 1 where it differs.
+behind it; the document of `datatools diff v1..v2 --format json` must have the same, no more and no fewer, and the counts of
+`datatools report --against v1 --head v2` must be the key's. Needs `../shared/data` or DATATOOLS_SHARED. Exits with 1 where it differs.
 """
 
 from __future__ import annotations
@@ -59,25 +59,28 @@ def measure(name: str, n_edits: int, seed: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         before = load(name, Path(folder))
         after, key = plant(before, n_edits, seed)
-        document = compare(before, after, Path(folder))
+        document, reported = compare(before, after, Path(folder))
     found = Counter(map(to_fact, document["changes"]))
     missed, invented = key - found, found - key
     print(f"\n{name}: {len(before.dataset.images):,} images, {len(before.dataset.annotations):,} annotations\n")
-    print("| kind | planted | by fix records | named | missed | invented | counted in the document |")
-    print("|---" * 7 + "|")
+    print("| kind | planted | by fix records | named | missed | invented | counted in the document | in the report |")
+    print("|---" * 8 + "|")
     counts = [Counter(fact[0] for fact in facts.elements()) for facts in (key, key & found, missed, invented)]
     fixed = Counter(fact[0] for fact in key.elements() if fact[5])
     for kind in KINDS:
         planted, named, *wrong = (n[kind] for n in counts)
         print(
-            f"| {kind} | {planted} | {fixed[kind]} | {named} | {wrong[0]} | {wrong[1]} | {document['by_kind'].get(kind, 0)} |"
+            f"| {kind} | {planted} | {fixed[kind]} | {named} | {wrong[0]} | {wrong[1]} | {document['by_kind'].get(kind, 0)} "
+            f"| {reported.get(kind, 0)} |"
         )
     sums = [n.total() for n in counts]
     print(
-        f"| all | {sums[0]} | {fixed.total()} | {sums[1]} | {sums[2]} | {sums[3]} | {document['n_changes']} |",
+        f"| all | {sums[0]} | {fixed.total()} | {sums[1]} | {sums[2]} | {sums[3]} | {document['n_changes']} "
+        f"| {sum(reported.values())} |",
         flush=True,
     )
-    return not missed and not invented and {kind: n for kind in KINDS if (n := counts[0][kind])} == document["by_kind"]
+    planted = {kind: n for kind in KINDS if (n := counts[0][kind])}
+    return not missed and not invented and planted == document["by_kind"] == reported
 
 
 def load(name: str, folder: Path) -> Version:
@@ -111,14 +114,21 @@ def with_masks(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, annotations=table)
 
 
-def compare(before: Version, after: Version, folder: Path) -> dict[str, Any]:
-    """The document of the command, of two commits."""
+def compare(before: Version, after: Version, folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The document of `datatools diff` of two commits, and what `datatools report --against` counts by kind."""
     project = start(folder / "project")
     for name, version in {"v1": before, "v2": after}.items():
         write_version(project, version.dataset, version.split, records=list(version.records), commit=name)
-    command = [sys.executable, "-c", OURS.format(repo=str(REPO)), "diff", "v1..v2", "--format", "json"]
-    done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
-    return dict(json.loads(done.stdout))
+    document = json.loads(run_ours(project.root, "diff", "v1..v2", "--format", "json"))
+    run_ours(project.root, "report", "--against", "v1", "--head", "v2", "--out", str(folder / "report"))
+    report = json.loads((folder / "report" / "changes.json").read_text())
+    return document, report["data"]["by_kind"]
+
+
+def run_ours(root: Path, *arguments: str) -> str:
+    """What the command prints."""
+    command = [sys.executable, "-c", OURS.format(repo=str(REPO)), *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
 
 
 def to_fact(change: dict[str, Any]) -> Fact:
