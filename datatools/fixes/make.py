@@ -57,8 +57,8 @@ def decide(
         records = confirm_image(dataset, path, who=who, when=when, why=why)
     else:
         records = exclude_image(dataset, path, who=who, when=when, why=why)
-    about = {"base": seen.version, "evidence": _find_evidence(project, path)}
-    records = [dataclasses.replace(record, **about) for record in records]
+    evidence = _find_evidence(project, path)
+    records = [dataclasses.replace(record, base=seen.version, evidence=evidence) for record in records]
     append_records(sitting_path(project.fixes, who, when), records)
     return records
 
