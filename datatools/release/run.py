@@ -132,5 +132,5 @@ def _list_next(tag: str, file: str, dry_run: bool) -> tuple[str, ...]:
         return (f"dry run: {file} and the tag {tag} were not written",)
     return (
         f"tagged {tag}; the entry is in {file}: commit it",
-        f"next: dvc push && git push origin HEAD {tag}",
+        f"next: datatools push && git push origin HEAD {tag}",
     )
