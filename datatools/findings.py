@@ -16,7 +16,9 @@ from datatools.schema import FINDINGS
 SHAPES = ("point", "line", "box", "polygon")
 TEXTS = ("path", "annotation_id", "subject", "message")  # of a Finding, in the order of FINDINGS.key
 CRASHED = "the check itself"  # subject of the finding that the crash of a check is
-_ENCODER = json.JSONEncoder()
+DTYPES = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in FINDINGS.columns.items()}
+_ENCODER = json.JSONEncoder()  # json.dumps makes a new one for each call
+_OFFER_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,27 @@ def _tabulate(rows: list[Finding], code: str, version: int, severity: str) -> pd
         "marks": [dump_marks(finding.marks) for finding in rows],
         "offer": [dump_offer(finding.offer) for finding in rows],
     }
-    given = [columns[name] for name in (*TEXTS, "score", "marks", "offer")]
-    order = sorted(range(len(rows)), key=lambda row: [_null_last(column[row]) for column in given])
-    return pd.DataFrame(
-        {
-            name: pd.array([columns[name][row] for row in order], dtype) if dtype == "string" else columns[name][order]
-            for name, dtype in FINDINGS.columns.items()
-        }
-    )
+    keys = list(zip(*(_nulls_last(columns[name]) for name in (*TEXTS, "score", "marks", "offer")), strict=True))
+    order = sorted(range(len(rows)), key=keys.__getitem__)
+    ordered = {
+        name: columns[name][order]
+        if isinstance(dtype, np.dtype)
+        else pd.array([columns[name][row] for row in order], dtype)
+        for name, dtype in DTYPES.items()
+    }
+    return pd.DataFrame(ordered, copy=False)
 
 
 def _text(value: Any) -> str | None:
     return value if value is None or type(value) is str else None if pd.isna(value) else str(value)
 
 
-def _null_last(value: Any) -> tuple[bool, Any]:
-    return (True, "") if value is None or value != value else (False, value)
+def _nulls_last(column: Sequence[Any]) -> Sequence[Any]:
+    """What to sort a column by so that its nulls come last; texts without a null, or nothing but nulls, are ready."""
+    n_nulls = column.count(None) if isinstance(column, list) else -1
+    if n_nulls in (0, len(column)):
+        return column if n_nulls == 0 else [0] * len(column)
+    return [(True, "") if value is None or value != value else (False, value) for value in column]
 
 
 def concat(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -128,7 +135,7 @@ def dump_offer(offer: Offer | None) -> str | None:
     if offer is None:
         return None
     fields = {"op": offer.op, "before": offer.before, "after": offer.after}
-    return json.dumps({key: value for key, value in fields.items() if value is not None}, ensure_ascii=False)
+    return _OFFER_ENCODER.encode({key: value for key, value in fields.items() if value is not None})
 
 
 def parse_offer(text: str | None) -> Offer | None:

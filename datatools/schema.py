@@ -43,8 +43,9 @@ class Table:
             raise DatatoolsError(f"{self.name}: columns are {', '.join(self.columns)}. Got {unknown[0]!r} instead.")
         frame = frame.reindex(columns=list(self.columns))
         dtypes = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in self.columns.items()}
-        other = {name: frame[name].astype(dtype) for name, dtype in dtypes.items() if frame[name].dtype != dtype}
-        frame = frame.assign(**other)  # astype would take apart what lies together in memory
+        other = {name: dtype for name, dtype in dtypes.items() if frame[name].dtype != dtype}
+        cast = frame[list(other)].astype(other)  # of all columns it would take apart what lies together in memory
+        frame = frame.assign(**{name: cast[name] for name in other})
         order = list(self.key)
         if _is_increasing(frame[order[0]]):  # as it is on disk
             return frame.reset_index(drop=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -11,9 +12,11 @@ from datatools.errors import DatatoolsError
 from datatools.schema import (
     ANNOTATIONS,
     AUGMENTED,
+    BOX,
     FINDINGS,
     FIX_STATUS,
     IMAGES,
+    PAIRS,
     QUEUE,
     REJECTED,
     SPLIT,
@@ -68,6 +71,37 @@ def test_conform_orders_columns_sorts_by_key_and_fills_what_is_missing():
     assert list(frame["path"]) == ["a", "b"]
     assert frame["group"].isna().all()
     assert list(frame.index) == [0, 1]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_rows_in_order_and_out_of_order_give_the_same_table(step: int):
+    frame = pd.DataFrame({"path": ["10", "9", "\u00e9", "\U0001f600"][::step], "hash_bits": [1, 2, None, 4][::step]})
+    conformed = PAIRS.conform(frame.set_index(pd.Index([5, 5, 1, 0])))
+    assert conformed["path"].tolist() == ["10", "9", "\u00e9", "\U0001f600"]
+    assert conformed["hash_bits"].tolist() == [1, 2, pd.NA, 4]
+    assert conformed.index.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("paths", [["a", "a"], ["a", None], [None, "a"], ["b", "a"]])
+def test_only_different_texts_are_taken_to_be_in_order(paths: list[str | None]):
+    rows = [{"path": path, "other": other} for path, other in zip(paths, "ba", strict=True)]
+    conformed = PAIRS.conform(rows)
+    pd.testing.assert_frame_equal(conformed, PAIRS.conform(rows[::-1]))
+    pairs = list(zip(conformed["path"].fillna("~"), conformed["other"], strict=True))
+    assert pairs == sorted(pairs)
+
+
+@pytest.mark.parametrize("ids", ["abc", "bca"])
+def test_numbers_that_lie_together_stay_together(ids: str):
+    frame = pd.DataFrame({"annotation_id": list(ids), **{name: [1.0, 2.0, 3.0] for name in BOX}})  # as Parquet is read
+    conformed = ANNOTATIONS.conform(frame)
+    addresses = [conformed[name].to_numpy().__array_interface__["data"][0] for name in BOX]
+    assert set(np.diff(addresses)) == {8 * len(frame)}
+
+
+def test_what_cannot_be_cast_is_an_error_that_names_the_column():
+    with pytest.raises(ValueError, match=r"'wide'.*column 'x0_px'"):
+        ANNOTATIONS.conform([{"annotation_id": "a", "x0_px": "wide"}])
 
 
 def test_conform_leaves_its_input_alone():

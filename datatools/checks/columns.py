@@ -36,7 +36,11 @@ class Texts:
 
     def take(self, positions: Ints) -> list[str | None]:
         """The texts of several rows."""
-        return list(self.values.take(pa.array(positions)).to_pylist())
+        return list(self.pick(positions).to_pylist())
+
+    def pick(self, positions: Ints) -> pa.Array:
+        """The same as Arrow has them."""
+        return self.values.take(pa.array(positions))
 
 
 def is_unchanged(kept: pd.DataFrame, table: pd.DataFrame) -> bool:
@@ -91,6 +95,8 @@ def _heads(values: pa.Array) -> Ints | None:
     if values.null_count or 4 * pc.not_equal(few[1:], few[:-1]).true_count > len(few):
         return None
     is_new = pc.not_equal(values[1:], values[:-1])
+    if len(values) and not is_new.true_count:
+        return np.zeros(1, np.int64)
     return np.flatnonzero(np.concatenate([np.ones(min(len(values), 1), bool), np.asarray(is_new)]))
 
 
@@ -98,4 +104,6 @@ def is_among(codes: Codes, *names: str) -> Bools:
     """Which rows have one of these names; a null has none."""
     numbers, texts = codes
     found = np.isin(texts, names)
+    if len(numbers) and numbers.strides == (0,):  # one text, see `encode`
+        return np.full(len(numbers), bool(found.any()))
     return np.append(found, False)[numbers] if found.any() else np.zeros(len(numbers), bool)

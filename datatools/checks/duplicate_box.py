@@ -26,6 +26,8 @@ from datatools.findings import Finding, Offer
 from datatools.params import ValidateParams
 from datatools.schema import ANNOTATIONS
 
+DELETE = Offer("delete")
+
 
 def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> Iterator[Finding]:
     """Yield a finding for each box that an earlier one of its image, class and annotator already says."""
@@ -39,21 +41,24 @@ def find_duplicate_boxes(annotations: pd.DataFrame, params: ValidateParams) -> I
         message = f"{first} and {second} have {n_both} boxes in common, of {n_boxes} in the smaller file"
         yield Finding(message, subject=f"{first}, {second}")
     gone: set[int] = set()
-    for index in np.flatnonzero(~by_file):
-        one, other, iou = earlier[index], later[index], ious[index]
+    single = np.flatnonzero(~by_file)
+    pairs = (of_each[single].tolist() for of_each in (earlier, later, ious))
+    drawn = (objects.boxes[position[single]].tolist() for position in (earlier, later))
+    for one, other, iou, box, other_box in zip(*pairs, *drawn, strict=True):
         if one in gone or other in gone or objects.is_crowd(one) or objects.is_crowd(other):
             continue
         gone.add(other)
         how = "is the same box as" if iou == 1 else f"has IoU {iou:.3f} with"
-        marks = [mark_box(objects.boxes[other]), mark_box(objects.boxes[one])]
-        yield objects.finding(other, f"{how} {objects.ids[one]}", float(1 - iou), marks, Offer("delete"))
+        marks = [mark_box(other_box), mark_box(box)]
+        yield objects.finding(other, f"{how} {objects.ids[one]}", 1 - iou, marks, DELETE)
 
 
 def _pairs(objects: Objects, among: slice | Ints, min_iou: float) -> tuple[Ints, Ints, Floats]:
     """Positions of two boxes that lie on each other, the earlier and the later one, and their IoU; in order of the later."""
     (x0, y0, x1, y1), areas = objects.boxes.T, objects.areas
     heights, start = objects.sides[:, 1], x0[among]
-    reach = start + (1 - min_iou) * objects.sides[:, 0][among]  # beyond it the IoU is lower
+    reach = (1 - min_iou) * objects.sides[:, 0][among]
+    reach += start  # beyond it the IoU is lower
     ones, others, ious = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
     for one, other in iter_near(objects.opinions[among], start, reach):
         if not isinstance(among, slice):

@@ -58,11 +58,16 @@ class Objects:
     @cached_property
     def corners(self) -> Floats:
         """`(n, 4)` x0, y0, x1, y1 in pixels as they stand; all NaN where one of them is no number."""
-        corners = np.empty((len(self.table), 4), order="F")  # checks go by columns
-        for side, name in enumerate(BOX):
-            corners[:, side] = self.table[name].to_numpy(float, na_value=np.nan)
+        columns = self.table[BOX]
+        if set(columns.dtypes) == {np.dtype(float)}:
+            corners = columns.to_numpy()  # the table's own memory where the four lie together
+        else:
+            corners = np.empty((len(columns), 4), order="F")  # checks go by columns
+            for side, name in enumerate(BOX):
+                corners[:, side] = columns[name].to_numpy(float, na_value=np.nan)
         finite = [np.isfinite(corners[:, side]) for side in range(4)]
         if not all(map(np.all, finite)):
+            corners = np.array(corners, order="F")
             corners[~np.logical_and.reduce(finite)] = np.nan
         return corners
 
@@ -127,10 +132,9 @@ class Objects:
         return number(self.table["source"])
 
     @cached_property
-    def images(self) -> Codes:
-        """The paths of the images by number."""
-        codes, paths = self._images
-        return codes, np.asarray(paths.to_numpy(zero_copy_only=False), object)
+    def images(self) -> tuple[Ints, pa.Array]:
+        """The paths of the images by number; there are many, so they stay as Arrow has them."""
+        return encode(self.table["path"])
 
     @property
     def classes(self) -> Ints:
@@ -248,7 +252,7 @@ class Objects:
         if self._seen and self._seen[0][0] is images and self in _SHARED:
             return self._seen[0][2:]
         if not self._seen or not is_unchanged(self._seen[0][1][SIZES], images):
-            codes, paths = self._images
+            codes, paths = self.images
             rows = find_texts(paths, images["path"])
             known, sizes = np.full(len(rows) + 1, np.nan), np.empty((len(codes), 2), order="F")
             for side, name in enumerate(SIZES[1:]):
@@ -291,11 +295,6 @@ class Objects:
     def _seen(self) -> list[tuple[pd.DataFrame, pd.DataFrame, Ints, Floats]]:
         """The images last asked about, and what `_of` says of them."""
         return []
-
-    @cached_property
-    def _images(self) -> tuple[Ints, pa.Array]:
-        """The paths of the images by number."""
-        return encode(self.table["path"])
 
     @cached_property
     def _masks(self) -> tuple[Polygons, dict[int, Rle], Ints]:
@@ -363,12 +362,13 @@ def find_repeated_files(
     `rows` are all positions compared, `earlier` and `later` the pairs that say the same. Returns which of the pairs go to
     such files, and for each two files: the one, the other, how many objects both have, how many the smaller has.
     """
+    texts = Texts.of(objects.table["source"])
+    if texts.pick(earlier).equals(texts.pick(later)):  # as mostly: then nobody need know all sources
+        return np.zeros(len(earlier), bool), []
     sources, names = objects.sources
     one, other = np.minimum(sources[earlier], sources[later]), np.maximum(sources[earlier], sources[later])
-    keys, index, n_both = np.unique(one * (len(names) + 1) + other, return_inverse=True, return_counts=True)
-    one, other = np.divmod(keys, len(names) + 1)
-    if not (one != other).any():
-        return np.zeros(len(earlier), bool), []
+    keys, index, n_both = np.unique((one + 1) * (len(names) + 1) + other + 1, return_inverse=True, return_counts=True)
+    one, other = np.stack(np.divmod(keys, len(names) + 1)) - 1  # -1: no source
     n_objects = np.bincount(sources[rows] + 1, minlength=len(names) + 1)[1:]
     n_smaller = np.minimum(n_objects[one], n_objects[other]) if len(names) else n_both
     repeated = (one != other) & (one >= 0) & (n_both >= REPEATED) & (2 * n_both >= n_smaller)

@@ -38,7 +38,9 @@ def find_labels_out_of_range(
     """
     yield from find_left_out(rejected, CODE)
     said = unpack(annotations)
-    derived = is_among(said.annotators, CONSENSUS) & is_among(said.sources, "objects")  # said of the objects
+    derived = is_among(said.annotators, CONSENSUS)
+    if derived.any():
+        derived &= is_among(said.sources, "objects")  # said of the objects
     is_bad = ~is_among(said.labels, *classes) & ~derived
     if not is_bad.any():
         return

@@ -24,23 +24,29 @@ def iter_near(group: Ints, start: Floats, reach: Floats) -> Iterator[tuple[Ints,
     """
     if group.max(initial=0) >= np.iinfo(np.int64).max // PIXELS:
         group = np.unique(group, return_inverse=True)[1]
-    keys, room = _whole(start), _whole(reach)
-    room -= keys
+    keys = _whole(start)
     keys += group * PIXELS
     keys, order = _sort(keys)
-    room = room[order]
-    alive, step = np.flatnonzero(keys[1:] - keys[:-1] <= room[:-1]), 1
-    while len(alive):
+    widest = np.fmax.reduce(reach - start, initial=0) + 2  # no one's room is more, in whole pixels
+    alive, step = np.flatnonzero(keys[1:] - keys[:-1] <= int(min(widest, PIXELS))), 1
+    of_alive = order[alive]
+    room = _whole(reach[of_alive]) - _whole(start[of_alive])
+    while True:
+        near = keys[alive + step] - keys[alive] <= room
+        alive, room = alive[near], room[near]
+        if not len(alive):
+            return
         one, other = order[alive], order[alive + step]
         yield np.minimum(one, other), np.maximum(one, other)  # what sorts as equal has no order
         step += 1
-        alive = alive[: np.searchsorted(alive, len(order) - step)]
-        alive = alive[keys[alive + step] - keys[alive] <= room[alive]]
+        n_left = np.searchsorted(alive, len(order) - step)
+        alive, room = alive[:n_left], room[:n_left]
 
 
 def _whole(values: Floats) -> Ints:
     """The pixels that these lie in."""
-    return np.clip(values, 0, PIXELS - 1).astype(np.int64)
+    pixels = np.empty(len(values), np.int64)
+    return np.clip(values, 0, PIXELS - 1, out=pixels, casting="unsafe")
 
 
 def _sort(keys: Ints) -> tuple[Ints, Ints]:

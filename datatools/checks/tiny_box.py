@@ -32,7 +32,8 @@ def find_tiny_boxes(annotations: pd.DataFrame, images: pd.DataFrame, params: Val
     objects = unpack(annotations)
     sides = objects.sides
     is_low = (sides[:, 0] < params.box_min_px) | (sides[:, 1] < params.box_min_px)
-    short = np.flatnonzero(objects.is_box & is_low & (sides[:, 0] > 0) & (sides[:, 1] > 0))
+    low = np.flatnonzero(is_low)
+    short = low[objects.is_box[low] & (sides[low] > 0).all(axis=1)]
     if not len(short):
         return
     is_short = (sides[short] < params.box_min_px) & ~(sides[short] >= PART * objects.sizes(images)[short])

@@ -48,6 +48,13 @@ def test_runs_are_seen_beyond_the_first_rows():
     assert number(column[:5000])[0].strides == (0,)  # one text takes no memory
 
 
+@pytest.mark.parametrize("value", ["a", None])
+@pytest.mark.parametrize("names", [(), ("a",), ("b",)])
+def test_rows_of_one_text_are_all_among_the_names_or_none(value: str | None, names: tuple[str, ...]):
+    among = is_among(number(pd.Series([value] * 5000, dtype="string")), *names)
+    assert among.tolist() == [value in names] * 5000 and among.flags.writeable
+
+
 @pytest.mark.parametrize("names", [(), ("x",), ("a",), ("a", "b")])
 def test_a_null_is_among_no_names(names: tuple[str, ...]):
     assert is_among(number(COLUMNS[0]), *names).tolist() == [value in names for value in VALUES]

@@ -104,6 +104,16 @@ def test_a_few_boxes_or_a_small_part_of_a_file_are_named_one_by_one():
     assert len(found([*file_of("instances", 30), *file_of("keypoints", 12), *apart])) == 12
 
 
+def test_boxes_that_come_from_no_file_are_named_one_by_one_beside_files_that_repeat():
+    rows = [box_row(f"new/{number}", (5, 5, 9, 9), "new.png") for number in range(2)]
+    unknown = [{**row, "source": None} for row in rows]
+    one_known = [{**row, "path": "other.png", "annotation_id": row["annotation_id"] + "b"} for row in rows]
+    one_known[0]["source"] = None
+    by_file, *others = found([*file_of("instances", 12), *file_of("keypoints", 12), *unknown, *one_known])
+    assert by_file.subject == "instances.json, keypoints.json"
+    assert [finding.annotation_id for finding in others] == ["new/1", "new/1b"]
+
+
 def test_duplicates_within_one_file_are_named_one_by_one():
     rows = file_of("instances", 40)
     assert len(found([*rows, *({**row, "annotation_id": row["annotation_id"] + "b"} for row in rows)])) == 40

@@ -158,6 +158,27 @@ def test_corners_are_put_in_order_and_need_four_numbers():
     assert rows[BOX].loc[0].tolist() == [9, 8, 1, 2]
 
 
+def test_corners_are_those_of_the_table_and_leave_it_as_it_is():
+    rows = boxes((9, 8, 1, 2), (0, 0, 1, 1))
+    assert np.shares_memory(unpack(rows).corners, rows["x0_px"].to_numpy())
+    rows.loc[1, "y0_px"] = np.inf
+    before, objects = rows.copy(deep=True), unpack(rows)
+    assert np.isnan(objects.corners[1]).all()
+    pd.testing.assert_frame_equal(rows, before)
+    rows.loc[0, "x0_px"] = 7.0
+    assert objects.corners[0].tolist() == [9, 8, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["Float64", object])
+def test_corners_do_not_depend_on_how_the_table_keeps_numbers(dtype):
+    rows = boxes((9, 8, 1, 2), (0, 0, 1, 1), (3, 3, 4, 4))
+    rows.loc[1, "x0_px"] = None
+    wanted = unpack(rows).corners
+    corners = unpack(rows.astype(dict.fromkeys(BOX, dtype))).corners
+    np.testing.assert_array_equal(corners, wanted)
+    assert corners.dtype == wanted.dtype == np.float64
+
+
 def test_sizes_are_those_of_the_file_and_unknown_without_one():
     images = make_images(["a.png"]).assign(declared_width_px=7)
     rows = table(box_row("a", (0, 0, 1, 1)), box_row("b", (0, 0, 1, 1), path="b.png"))
