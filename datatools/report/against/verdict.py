@@ -94,9 +94,8 @@ def _findings(document: Section) -> Section | None:
     parts += [f"{found[name]:,} {words}" for name, words in (("gone", "gone"), ("muted", "muted")) if found[name]]
     if found["newer_check"]:
         parts.append(f"{found['newer_check']:,} only because a check is newer")
-    return _row(
-        "Findings", BAD if found["new"]["error"] else GOOD if found["gone"] and not new else SAME, "; ".join(parts)
-    )
+    calm = GOOD if found["gone"] else SAME
+    return _row("Findings", BAD if found["new"]["error"] else CHANGED if new else calm, "; ".join(parts))
 
 
 def _split(document: Section) -> Section | None:

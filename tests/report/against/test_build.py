@@ -19,6 +19,7 @@ from datatools.errors import DatatoolsError
 from datatools.findings import Finding
 from datatools.project import Project
 from datatools.report.against.build import AgainstReport, render_html, render_markdown, report_against, save_against
+from datatools.report.against.verdict import write_verdict
 from tests.finished_runs import found, git
 from tests.report.against.hostile import NAMES
 from tests.report.against.projects import CERTIFICATE, PATHS, make_state, relabel, start, write
@@ -278,3 +279,16 @@ def test_an_unknown_revision_is_a_wrong_call(project: Project, base: str) -> Non
     with pytest.raises(DatatoolsError, match="a Git revision") as error:
         report_against(project, base)
     assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("new", "gone", "state"),
+    [("error", 1, "look"), ("warning", 1, "changed"), (None, 1, "good"), (None, 0, "same")],
+)
+def test_new_findings_change_the_verdict_and_new_errors_ask_for_a_look(
+    made: AgainstReport, new: str | None, gone: int, state: str
+) -> None:
+    counts = dict.fromkeys(("error", "warning", "info"), 0) | ({new: 2} if new else {})
+    found = {**made.document["findings"], "new": counts, "gone": gone, "newer_check": 0}
+    rows = write_verdict({**made.document, "findings": found})["rows"]
+    assert [row["state"] for row in rows if row["what"] == "Findings"] == [state]
