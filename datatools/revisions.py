@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from datatools.schema import Table
 
 LOCK = "dvc.lock"
 CACHE = ".dvc/cache/files/md5"
+OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")  # what DVC calls a file, or a folder's list
 IGNORED = ("__pycache__",)  # in every .dvcignore of ours
 # Brings one file by its hash into the cache, wherever cache and remote are, and prints its place. A process of its own:
 # DVC takes a second to load. (`dvc get --rev` does not find the project where it is below the top of the Git repository.)
@@ -59,7 +61,8 @@ class Revision:
         md5 = _find_md5(self.stages, path)
         if md5 is None:
             return None
-        return _read_cached(self.root, md5) or self._fetch(path, md5)
+        data = read_cached(self.root, md5)
+        return self._fetch(path, md5) if data is None else data
 
     def load_table(self, path: str, table: Table) -> pd.DataFrame | None:
         """The Parquet file `path` as `table`; None where no stage wrote it in this revision. Raises DatatoolsError.
@@ -100,6 +103,21 @@ def open_revision(root: Path, name: str) -> Revision:
     return Revision(
         root, name, commit, _read_stages(_git(root, name, "show", f"{commit}:./{LOCK}"), f"{LOCK} of {name}")
     )
+
+
+def read_cached(root: Path, md5: str | None) -> bytes | None:
+    """A file, or the list of a folder's files (`.dir`), by its hash out of DVC's cache; None where it is not there.
+
+    `md5` may come from anybody's dvc.lock: what is no hash is nowhere, and what is not what its hash says is not there.
+    """
+    folder = next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), None)
+    if folder is None or not md5 or not OBJECT.fullmatch(md5):
+        return None
+    try:
+        data = (folder / CACHE / md5[:2] / md5[2:]).read_bytes()
+    except OSError:
+        return None
+    return data if hashlib.md5(data, usedforsecurity=False).hexdigest() == md5[:32] else None
 
 
 def read_committed(root: Path, name: str, path: str) -> str | None:
@@ -231,17 +249,6 @@ def _find_md5(stages: Stages, path: str) -> str | None:
         for out in stage.get("outs", ()):
             if out["path"] == path:
                 return str(out.get("md5"))
-    return None
-
-
-def _read_cached(root: Path, md5: str) -> bytes | None:
-    for folder in (root, *root.parents):
-        if (folder / ".dvc").is_dir():
-            try:
-                data = (folder / CACHE / md5[:2] / md5[2:]).read_bytes()
-            except OSError:
-                return None
-            return data if hashlib.md5(data, usedforsecurity=False).hexdigest() == md5 else None
     return None
 
 

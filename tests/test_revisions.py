@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from datatools.errors import DatatoolsError
-from datatools.revisions import find_stale, load_stages, open_revision
+from datatools.revisions import find_stale, load_stages, open_revision, read_cached
 from datatools.schema import FINDINGS
 from tests.finished_runs import git
 
@@ -107,3 +108,24 @@ def test_data_that_dvc_tracks_need_not_be_there(repo: Path) -> None:
     run(repo, "add", "-q", "in.txt")
     (repo / "in.txt").unlink()
     assert find_stale(repo, load_stages(repo), ("copy",)) == "in.txt changed since the stage copy ran"
+
+
+@pytest.mark.parametrize("suffix", ["", ".dir"])
+def test_the_cache_gives_what_the_hash_says_or_nothing(tmp_path: Path, suffix: str) -> None:
+    md5 = hashlib.md5(b"one", usedforsecurity=False).hexdigest() + suffix
+    file = tmp_path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"one")
+    assert read_cached(tmp_path, md5) == b"one"
+    assert read_cached(tmp_path / "data", md5) == b"one", "the project may be below DVC's folder"
+    assert read_cached(tmp_path.parent / "elsewhere", md5) is None
+    assert read_cached(tmp_path, None) is None
+    file.write_bytes(b"on")
+    assert read_cached(tmp_path, md5) is None
+
+
+def test_a_hash_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / ".dvc/cache/files/md5/..").mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(b"s")
+    assert read_cached(tmp_path, "../../../../../secret") is None
+    assert read_cached(tmp_path, str(tmp_path / "secret")) is None

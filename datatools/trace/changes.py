@@ -14,8 +14,9 @@ from datatools.dataset import Dataset
 from datatools.diff.changes import Change
 from datatools.diff.compare import list_changes
 from datatools.diff.versions import IMAGE_COLUMNS, Version
+from datatools.revisions import read_cached
 from datatools.schema import ANNOTATIONS, IMAGES, SPLIT, Table
-from datatools.trace.past import Past, State, read_cached
+from datatools.trace.past import Past, State
 from datatools.trace.place import SPLIT_TABLE
 
 TABLES = {

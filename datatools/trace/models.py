@@ -14,8 +14,9 @@ import pandas as pd
 from datatools.packed import among
 from datatools.provenance import describe_fixes, list_changing
 from datatools.release.tags import list_releases
+from datatools.revisions import read_cached
 from datatools.schema import CONSENSUS
-from datatools.trace.past import State, open_state, read_cached
+from datatools.trace.past import State, open_state
 from datatools.trace.place import AUGMENTED_TABLE, FACTS, METRICS, SPLIT_TABLE, WEIGHTS, Place
 
 DATASET = ("data/dataset/annotations.parquet", "data/dataset/dataset.json", "data/dataset/fixes.parquet")

@@ -6,7 +6,6 @@ what this machine does not have is told as such: a trace never waits for a netwo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 
 from datatools.errors import DatatoolsError
-from datatools.revisions import CACHE, LOCK, Stages
+from datatools.revisions import LOCK, Stages, read_cached
 
 SHORT = 12  # digits of a commit
 LINE = "%H%x1f%aI%x1f%an%x1f%s"  # of git log
@@ -92,18 +91,6 @@ def open_state(root: Path, revision: str) -> State | None:
     """The state of a tag or commit; None where it has no dvc.lock."""
     text = run_git(root, "show", f"{revision}:./{LOCK}")
     return State(root, _parse(text), revision) if text else None
-
-
-def read_cached(root: Path, md5: str | None) -> bytes | None:
-    """A file by its hash out of DVC's cache; None where it is not there, or is not what the hash says."""
-    folder = next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), None)
-    if folder is None or not md5:
-        return None
-    try:
-        data = (folder / CACHE / md5[:2] / md5[2:]).read_bytes()
-    except OSError:
-        return None
-    return data if hashlib.md5(data, usedforsecurity=False).hexdigest() == md5 else None
 
 
 def run_git(root: Path, *arguments: str) -> str:

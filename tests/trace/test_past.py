@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datatools.errors import DatatoolsError
-from datatools.trace.past import find_commit_of, load_past, open_state, read_cached
+from datatools.trace.past import find_commit_of, load_past, open_state
 from tests.finished_runs import git
 from tests.rounds import make_project, relabel_one
 
@@ -49,18 +49,6 @@ def test_hashes_of_what_was_read_and_written(tmp_path: Path):
     assert state.find_out("nothing") is None
     assert state.find_dep("nowhere", "models/model.safetensors") is None
     assert state.load_json(state.find_out("models/model.json"))["model"] == "resnet8"
-
-
-def test_a_broken_file_in_the_cache_is_not_there(tmp_path: Path):
-    project = make_project(tmp_path / "p")
-    md5 = hashlib.md5(b"one", usedforsecurity=False).hexdigest()
-    assert read_cached(project.root, md5) == b"one"
-    assert read_cached(project.root / "data", md5) == b"one", "the project may be below DVC's folder"
-    (project.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).write_bytes(b"on")
-    assert read_cached(project.root, md5) is None
-    assert read_cached(project.root, "00" * 16) is None
-    assert read_cached(project.root, None) is None
-    assert read_cached(tmp_path, md5) is None
 
 
 def test_metrics_are_read_as_they_were_committed(tmp_path: Path):

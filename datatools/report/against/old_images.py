@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +11,7 @@ import yaml
 from datatools.images import RGB, UnreadableImageError, decode_image
 from datatools.project import LAYOUT
 from datatools.report.against.files import Files
-from datatools.revisions import CACHE
+from datatools.revisions import read_cached
 
 
 class OldImages:
@@ -25,7 +24,7 @@ class OldImages:
     def decode(self, path: str) -> RGB | None:
         """The image as uint8 RGB `(height, width, 3)`; None where it is not here, or cannot be read."""
         md5 = self._listing.get(path)
-        data = None if md5 is None else _read_cached(self._files.root, md5)
+        data = read_cached(self._files.root, md5)
         try:
             return None if data is None else decode_image(data)
         except UnreadableImageError:
@@ -37,19 +36,7 @@ class OldImages:
         pointer = self._files.read_text(f"{LAYOUT['raw']}.dvc")
         try:
             md5 = str(yaml.safe_load(pointer or "")["outs"][0]["md5"])
-            listing: list[dict[str, Any]] = json.loads(_read_cached(self._files.root, md5) or b"[]")
+            listing: list[dict[str, Any]] = json.loads(read_cached(self._files.root, md5) or b"[]")
             return {str(row["relpath"]): str(row["md5"]) for row in listing}
         except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError):
             return {}
-
-
-def _read_cached(root: Path, md5: str) -> bytes | None:
-    if not md5.removesuffix(".dir").isalnum():
-        return None
-    for folder in (root, *root.parents):
-        if (folder / ".dvc").is_dir():
-            try:
-                return (folder / CACHE / md5[:2] / md5[2:]).read_bytes()
-            except OSError:
-                return None
-    return None
