@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.project import copy_project, outputs, run
-
-SSH_SERVER = """
-import asyncio, sys
-import asyncssh
-
-async def main(port, folder):
-    host_key = asyncssh.generate_private_key("ssh-ed25519")
-    class Server(asyncssh.SSHServer):
-        def begin_auth(self, username):
-            return True
-    await asyncssh.create_server(
-        Server, "127.0.0.1", port, server_host_keys=[host_key], authorized_client_keys=folder + "/key.pub",
-        sftp_factory=True,
-    )
-    await asyncio.Event().wait()
-
-asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
-"""
+from tests.remotes.servers import BUCKET, s3_server, ssh_server
 
 
 @pytest.fixture
@@ -41,46 +20,20 @@ def project(finished: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def serve(port: int, *command: str) -> Iterator[int]:
-    """Run a server until the test is over; yields its port once it answers."""
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            assert process.poll() is None, f"the server ended: {' '.join(command)}"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture
 def s3() -> Iterator[int]:
     pytest.importorskip("moto", reason="the S3 server comes with the extra 'dev'")
     pytest.importorskip("dvc_s3", reason="S3 needs the extra 's3'")
-    port = free_port()
-    yield from serve(port, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+    with s3_server() as port:
+        yield port
 
 
 @pytest.fixture
 def ssh(tmp_path: Path) -> Iterator[int]:
-    asyncssh = pytest.importorskip("asyncssh", reason="SSH needs the extra 'ssh'")
+    pytest.importorskip("asyncssh", reason="SSH needs the extra 'ssh'")
     pytest.importorskip("dvc_ssh", reason="SSH needs the extra 'ssh'")
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    key.write_private_key(tmp_path / "key")
-    key.write_public_key(tmp_path / "key.pub")
-    (tmp_path / "key").chmod(0o600)
-    port = free_port()
-    yield from serve(port, "-c", SSH_SERVER, str(port), str(tmp_path))
+    with ssh_server(tmp_path) as port:
+        yield port
 
 
 def share(project: Path, secrets: list[tuple[str, str]]) -> None:
@@ -99,14 +52,8 @@ def share(project: Path, secrets: list[tuple[str, str]]) -> None:
 
 
 def test_s3(project: Path, s3: int) -> None:
-    import boto3
-
-    url = f"http://127.0.0.1:{s3}"
-    boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="key"
-    ).create_bucket(Bucket="team")
-    run(project, "dvc", "remote", "add", "--default", "--force", "storage", "s3://team/datatools")
-    run(project, "dvc", "remote", "modify", "storage", "endpointurl", url)
+    run(project, "dvc", "remote", "add", "--default", "--force", "storage", f"s3://{BUCKET}/datatools")
+    run(project, "dvc", "remote", "modify", "storage", "endpointurl", f"http://127.0.0.1:{s3}")
     share(project, [("access_key_id", "id"), ("secret_access_key", "key")])
 
 
