@@ -12,6 +12,7 @@ MOST_BYTES = 1 << 30  # of a file
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # no link, no waiting for a pipe
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _CHUNK = 1 << 20
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 class UnreadableFileError(Exception):
@@ -34,23 +35,59 @@ def read_below(root: Path, path: str, limit: int = MOST_BYTES) -> bytes:
     It is opened folder by folder, so that no link below `root` is followed, even one put there a moment ago. Raises
     UnreadableFileError.
     """
-    with _errors_told():
-        return _read_handle(_open_below(root, path), limit)
+    return BelowReader(root).read(path, limit)
 
 
-def _open_below(root: Path, path: str) -> int:
-    parts = path.split("/")
-    if not set(parts).isdisjoint(("", ".", "..")):
+class BelowReader:
+    """Reads files below the folder `root` as read_below does; the folder of the last one stays open for the next."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._last: tuple[str, _Folder] | None = None
+
+    def read(self, path: str, limit: int = MOST_BYTES) -> bytes:
+        """The bytes of the regular file `path` (POSIX), at most `limit`. Raises UnreadableFileError."""
+        with _errors_told():
+            folder, name = self._find(path)
+            return _read_handle(os.open(name, _FILE, dir_fd=folder.handle), limit)
+
+    def status(self, path: str) -> os.stat_result:
+        """What the file system says of `path`; of a link, not of what it leads to. Raises UnreadableFileError."""
+        with _errors_told():
+            folder, name = self._find(path)
+            return os.stat(name, dir_fd=folder.handle, follow_symlinks=False)
+
+    def _find(self, path: str) -> tuple[_Folder, str]:
+        above, _, name = path.rpartition("/")
+        if name in _NO_NAMES or path.startswith("/"):
+            raise UnreadableFileError("not the name of a file below its folder")
+        last = self._last  # looked at once: another thread may open another folder
+        if last is None or last[0] != above:
+            self._last = last = above, _open_folder(self.root, above)
+        return last[1], name
+
+
+class _Folder:
+    """A handle of a folder, closed when nobody uses it any more."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __del__(self) -> None:
+        """Close it."""
+        os.close(self.handle)
+
+
+def _open_folder(root: Path, path: str) -> _Folder:
+    parts = path.split("/") if path else []
+    if not _NO_NAMES.isdisjoint(parts):
         raise UnreadableFileError("not the name of a file below its folder")
-    handle = os.open(root, _FOLDER)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
-            os.close(handle)
-            handle = inner
-        return os.open(parts[-1], _FILE, dir_fd=handle)
-    finally:
-        os.close(handle)
+    folder = _Folder(os.open(root, _FOLDER))
+    for part in parts:
+        folder = _Folder(os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder.handle))
+    return folder
 
 
 def _read_handle(handle: int, limit: int) -> bytes:

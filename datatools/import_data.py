@@ -18,7 +18,8 @@ from datatools.formats import AUTO
 from datatools.formats.base import Content, Row
 from datatools.packed import INSIDE, among
 from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, Table
-from datatools.shards import SMALL, write_shards
+from datatools.seen_files import SeenFiles, Stamp, stamp_of
+from datatools.shards import SMALL, Member, write_shards
 from datatools.source import Source, check_source, read_source
 from datatools.tree import Tree, UnreadableFileError, refuse
 
@@ -47,13 +48,15 @@ def import_data(
     into: str = "",
     mirror: bool = False,
     tick: Tick | None = None,
+    cache: Path | None = None,
 ) -> Imported:
     """Bring everything in `tree` to the data root as one more batch; `tree` itself is left as it is.
 
     `name` stands for the source. A later import of the same name adds and replaces: for every image that it speaks of, its
     annotations take the place of those that this name brought before. With `mirror`, images and annotations that the source
-    no longer has are taken away, too. `into` puts all paths below a folder. Raises DatatoolsError when there is nothing to
-    import and when an image of another source has the same path and other bytes.
+    no longer has are taken away, too. `into` puts all paths below a folder. Below the folder `cache` it is kept what the file
+    system says of each image, so that the next import of the same folder reads only those that changed. Raises
+    DatatoolsError when there is nothing to import and when an image of another source has the same path and other bytes.
     """
     if into and not INSIDE.fullmatch(into):
         raise DatatoolsError(
@@ -63,18 +66,18 @@ def import_data(
     check_source(tree.root, source.images, source.content, source.refused)
     with BatchWriter(root, name) as writer:
         before = merge_batches(root)
-        unread: list[Row] = []
-        files = _new_files(source, into, before, name, unread, tick)
-        images = to_packed(write_shards(writer.path, files, _mean_bytes(source, into) < SMALL))
+        seen = SeenFiles(cache and cache / "sources" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz")
+        new = _NewFiles(source, into, before, name, seen)
+        images = to_packed(new.note(write_shards(writer.path, new.read(tick), _mean_bytes(source, into) < SMALL)))
         rejected = REJECTED.conform(
-            pd.concat([source.content.rejected, REJECTED.conform([*source.refused, *unread])], ignore_index=True)
+            pd.concat([source.content.rejected, REJECTED.conform([*source.refused, *new.unread])], ignore_index=True)
         )
         batch = _new_batch(source, images, rejected, before, name, mirror)
         return Imported(
             writer.finish(batch) if _is_new(batch, before) else None,
             tuple(source.formats),
             len(images),
-            len(source.images) - len(images) - len(unread),
+            len(source.images) - len(images) - len(new.unread),
             len(batch.content.annotations),
             len(batch.removed_paths) + len(batch.removed_ids),
             rejected,
@@ -92,30 +95,66 @@ def _below(source: Source, into: str) -> Source:
     return replace(source, images=images, content=replace(source.content, **moved), refused=refused)
 
 
-def _new_files(
-    source: Source, into: str, before: Merged, name: str, unread: list[Row], tick: Tick | None
-) -> Iterator[tuple[str, bytes]]:
-    """Images that are not there yet, or are there with other bytes."""
-    known = dict(zip(before.images["path"].tolist(), before.images["sha256"].tolist(), strict=True))
-    for path in source.images:
-        own = path[len(into) + 1 :] if into else path
-        try:
-            data = source.tree.read(own)
-        except UnreadableFileError as error:
-            unread.append({**refuse(own, "unreadable", str(error)), "path": path})
-            continue
-        finally:
-            if tick:
-                tick(1)
-        if path not in known:
-            yield path, data
-        elif known[path] != hashlib.sha256(data).hexdigest():
-            if before.image_source[path] != name:
-                raise DatatoolsError(
-                    f"{path}: expected an image that is new, or that {name!r} brought. Got other bytes than those from "
-                    f"{before.image_source[path]!r}: add --into FOLDER, or --name {before.image_source[path]} to replace it."
-                )
-            yield path, data
+class _NewFiles:
+    """The images of a source that are not there yet, or are there with other bytes."""
+
+    def __init__(self, source: Source, into: str, before: Merged, name: str, seen: SeenFiles) -> None:
+        self.unread: list[Row] = []
+        self._source, self._name, self._seen = source, name, seen
+        self._above = len(into) + 1 if into else 0
+        self._by = before.image_source
+        self._known = dict(zip(before.images["path"].tolist(), before.images["sha256"].tolist(), strict=True))
+        self._stamps: dict[str, Stamp] = {}  # of the files that `read` gave away
+
+    def read(self, tick: Tick | None) -> Iterator[tuple[str, bytes]]:
+        """(path, bytes) of each; one that cannot be read goes to `unread`."""
+        for path in self._source.images:
+            own = path[self._above :]
+            try:
+                data = self._read_unless_known(path, own)
+            except UnreadableFileError as error:
+                self.unread.append({**refuse(own, "unreadable", str(error)), "path": path})
+                continue
+            finally:
+                if tick:
+                    tick(1)
+            if data is not None:
+                yield path, data
+
+    def note(self, members: list[Member]) -> list[Member]:
+        """Remember what was packed; returns `members`."""
+        for member in members:
+            if member.name in self._stamps:
+                self._seen.add(self._stamps[member.name], bytes.fromhex(member.sha256))
+        self._seen.save()
+        return members
+
+    def _read_unless_known(self, path: str, own: str) -> bytes | None:
+        status = self._source.tree.status(own)
+        stamp = stamp_of(status) if status else None
+        known = self._known.get(path)
+        kept = self._seen.find(stamp) if stamp and known else None
+        if kept is not None and kept.hex() == known:
+            return None
+        data = self._source.tree.read(own)
+        if known is None:
+            if stamp:
+                self._stamps[path] = stamp
+            return data
+        digest = hashlib.sha256(data)
+        if stamp:
+            self._seen.add(stamp, digest.digest())
+        if digest.hexdigest() == known:
+            return None
+        self._refuse_foreign(path)
+        return data
+
+    def _refuse_foreign(self, path: str) -> None:
+        if (by := self._by[path]) != self._name:
+            raise DatatoolsError(
+                f"{path}: expected an image that is new, or that {self._name!r} brought. Got other bytes than those from "
+                f"{by!r}: add --into FOLDER, or --name {by} to replace it."
+            )
 
 
 def _mean_bytes(source: Source, into: str) -> float:

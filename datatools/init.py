@@ -91,7 +91,7 @@ def init_project(
     project = Project(folder)
     imported, settings = None, {}
     if source is not None:
-        imported = import_data(source, project.raw, name, format, tick=tick)
+        imported = import_data(source, project.raw, name, format, tick=tick, cache=project.state / "cache")
         settings = {"train.image_size_px": str(_choose_size(project.raw))}
     elif lay_out is not None:
         settings = dict(lay_out(project))

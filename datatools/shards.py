@@ -15,8 +15,8 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from datatools.file_reading import MOST_BYTES, UnreadableFileError
 from datatools.store import save_bytes
@@ -26,11 +26,11 @@ TARGET = 32 << 20  # bytes in a shard, on average: above every remote's fixed co
 LEAST, MOST = TARGET // 4, TARGET * 4
 BLOCK = 1 << 20  # bytes of tar in one gzip member
 RECORD = 512  # tar's unit
+_PADDING = bytes(RECORD)
 LARGEST = 1 << 50  # bytes; no file system holds such a shard
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Where the bytes of one file are: `offset` counts from the start of the tar, or of the gzip member at `block`."""
 
     name: str
@@ -85,13 +85,14 @@ class _Shard:
 
     def add(self, name: str, data: bytes, sha256: str) -> Member:
         """Append a file and return where it is."""
-        self._block += _header(name, len(data))
-        offset = len(self._block) + (0 if self._compress else self._start)
-        self._block += data
-        self._block += bytes(-len(data) % RECORD)
+        block = self._block
+        block += _header(name, len(data))
+        offset = len(block) + (0 if self._compress else self._start)
+        block += data
+        block += _PADDING[: -len(data) % RECORD]
         member = Member(name, sha256, len(data), self.name, self._start if self._compress else 0, offset)
         self.n_bytes += len(data)
-        if len(self._block) >= BLOCK:
+        if len(block) >= BLOCK:
             self._flush()
         return member
 

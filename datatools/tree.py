@@ -31,7 +31,7 @@ from weakref import WeakValueDictionary
 
 from datatools.errors import DatatoolsError
 from datatools.file_names import find_collisions, judge_hidden, judge_name, printable
-from datatools.file_reading import MOST_BYTES, read_below
+from datatools.file_reading import MOST_BYTES, BelowReader
 from datatools.file_reading import UnreadableFileError as UnreadableFileError  # what Tree.read raises
 
 Row = dict[str, Any]
@@ -97,6 +97,10 @@ class Tree:
                 self._seen[path] = data
         return data
 
+    def status(self, path: str) -> os.stat_result | None:
+        """What the file system says of `path`; None for a member of an archive. Raises UnreadableFileError."""
+        return None
+
     def _read_file(self, path: str) -> bytes:
         raise NotImplementedError
 
@@ -105,10 +109,18 @@ class Tree:
 class FolderTree(Tree):
     """A folder."""
 
+    def status(self, path: str) -> os.stat_result | None:
+        """What the file system says of `path`. Raises UnreadableFileError."""
+        return self._reader.status(path)
+
     def _read_file(self, path: str) -> bytes:
         if path not in self.sizes:
             raise UnreadableFileError("not a file of this tree")
-        return read_below(self.root, path, self.limits.file_bytes)
+        return self._reader.read(path, self.limits.file_bytes)
+
+    @functools.cached_property
+    def _reader(self) -> BelowReader:
+        return BelowReader(self.root)
 
 
 _OPENED: WeakValueDictionary[str, Tree] = WeakValueDictionary()

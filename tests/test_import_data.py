@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datatools import shards, source
+from datatools import seen_files, shards, source
 from datatools.batches import Merged, load_batch, merge_batches
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content
@@ -50,6 +50,25 @@ def read_images(root: Path) -> dict[str, bytes]:
 def labels(root: Path) -> dict[str, str]:
     rows = merge_batches(root).content.annotations
     return dict(zip(rows["annotation_id"], rows["label"], strict=True))
+
+
+@dataclass(frozen=True)
+class CountingTree(FolderTree):
+    """A folder that knows what was read of it."""
+
+    was_read: list[str] = field(default_factory=list, compare=False, kw_only=True)
+
+    def _read_file(self, path: str) -> bytes:
+        self.was_read.append(path)
+        return super()._read_file(path)
+
+
+def bring_again(folder: Path, root: Path, cache: Path) -> tuple[Imported, list[str]]:
+    """The import, and which images it read."""
+    tree = open_tree(folder)
+    counting = CountingTree(tree.root, tree.sizes)
+    done = import_data(counting, root, "one", cache=cache)
+    return done, [path for path in counting.was_read if path.endswith(".png")]
 
 
 @pytest.fixture
@@ -579,3 +598,27 @@ def test_a_batch_says_where_it_comes_from(coco: Path, root: Path):
     done = bring(coco, root, "bring your own / ä")
     assert done.batch is not None
     assert json.loads((done.batch / "batch.json").read_text())["source"] == "bring your own / ä"
+
+
+def test_a_source_that_is_imported_again_is_read_only_where_it_changed(
+    coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(seen_files, "SETTLED_NS", -(10**18))  # nothing changes within a tick here
+    root, cache = tmp_path / "raw", tmp_path / "cache"
+    assert bring_again(coco, root, cache)[1] == ["a.png", "b.png"]
+    done, was_read = bring_again(coco, root, cache)
+    assert (done.batch, done.n_images_known, was_read) == (None, 2, [])
+    times = os.stat(coco / "a.png").st_atime_ns, os.stat(coco / "a.png").st_mtime_ns
+    (coco / "a.png").write_bytes(make_png(3))
+    os.utime(coco / "a.png", ns=times)
+    done, was_read = bring_again(coco, root, cache)
+    assert (done.n_images, was_read) == (1, ["a.png"])
+    assert read_images(root)["a.png"] == make_png(3)
+
+
+def test_what_was_seen_of_another_folder_does_not_count(coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(seen_files, "SETTLED_NS", -(10**18))
+    root, cache = tmp_path / "raw", tmp_path / "cache"
+    bring_again(coco, root, cache)
+    other = Path(shutil.copytree(coco, tmp_path / "other"))
+    assert bring_again(other, root, cache)[1] == ["a.png", "b.png"]

@@ -9,7 +9,6 @@ import tarfile
 import tracemalloc
 import zlib
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -332,21 +331,21 @@ def test_a_shard_that_is_no_file_is_an_error_and_not_waited_for(pair, kind: str)
 def test_a_place_that_no_shard_has_is_an_error(pair, places: dict[str, int]):
     folder, members, _ = pair
     with pytest.raises(UnreadableFileError) as caught:
-        ShardReader(folder).read(replace(members[0], **places))
+        ShardReader(folder).read(members[0]._replace(**places))
     assert str(caught.value) == f"{members[0].shard}: there is no such place in a shard"
 
 
 def test_a_place_beyond_a_block_is_an_error_without_unpacking_on_the_way(tmp_path: Path):
     members = write_shards(tmp_path, [("a.png", b"1")], compress=True)
     with pytest.raises(UnreadableFileError, match="there is no such place"):
-        ShardReader(tmp_path).read(replace(members[0], offset=3 << 20))
+        ShardReader(tmp_path).read(members[0]._replace(offset=3 << 20))
 
 
 @BOTH
 def test_a_place_in_the_middle_of_another_file_is_damage(pair):
     folder, members, _ = pair
     with pytest.raises(UnreadableFileError, match="damaged: its bytes are not those that were imported"):
-        ShardReader(folder).read(replace(members[0], offset=members[0].offset + 1))
+        ShardReader(folder).read(members[0]._replace(offset=members[0].offset + 1))
 
 
 def test_a_bomb_in_a_block_is_unpacked_no_further_than_the_member_needs(tmp_path: Path):

@@ -241,7 +241,20 @@ def test_all_handles_are_closed(tmp_path: Path):
     for path in ("a/none/c.png", "a", "d/e.png/f"):
         with pytest.raises(UnreadableFileError):
             read_below(tmp_path, path)
+    assert len(os.listdir("/proc/self/fd")) == before + 1  # the folder of the last file
+    del tree
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_files_of_a_folder_are_read_from_the_folder_that_was_listed(tmp_path: Path):
+    lay_out(tmp_path, {"root/a/b.png": "1", "root/a/c.png": "2", "other/c.png": "3"})
+    tree = open_tree(tmp_path / "root")
+    assert tree.read("a/b.png") == b"1"
+    (tmp_path / "root/a").rename(tmp_path / "moved")
+    (tmp_path / "root/a").symlink_to(tmp_path / "other")
+    assert tree.read("a/c.png") == b"2"
+    with pytest.raises(UnreadableFileError):
+        open_tree(tmp_path / "root").read("a/c.png")
 
 
 def test_what_cannot_be_looked_at_is_a_row(tmp_path: Path, monkeypatch):

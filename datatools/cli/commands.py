@@ -100,7 +100,16 @@ def import_(
 
     project = find_here()
     with progress("import: images") as tick:
-        done = import_data(open_tree(source), project.raw, _source_name(source, name), format, into, mirror, tick)
+        done = import_data(
+            open_tree(source),
+            project.raw,
+            _source_name(source, name),
+            format,
+            into,
+            mirror,
+            tick,
+            project.state / "cache",
+        )
     for line in to_import_lines(done, project.root):
         typer.echo(line)
 

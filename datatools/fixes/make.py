@@ -45,10 +45,10 @@ def decide(
     if not why.strip():
         raise DatatoolsError("fix: expected a reason. Got an empty --why: say it in a few words.")
     seen = load_dataset(project.dataset)
-    dataset = load_current(project, seen)
     if include:
         return _include(project, image, why=why, who=who, base=seen.version)
-    path, when = find_image(dataset, image), now()
+    path, when = find_image(seen, image), now()
+    dataset = load_current(project, seen, path)
     if label is not None:
         records = relabel_image(dataset, path, label, who=who, when=when, why=why)
     elif side is not None:
@@ -155,11 +155,18 @@ def _find_disputed(project: Project, image: str) -> str:
     return found[0]
 
 
-def load_current(project: Project, dataset: Dataset) -> Dataset:
-    """`dataset` as the next `dvc repro` will see it: with the records made since the last one."""
+def load_current(project: Project, dataset: Dataset, path: str | None = None) -> Dataset:
+    """`dataset` as the next `dvc repro` will see it: with the records made since the last one.
+
+    With `path`, only the annotations of that image are in it.
+    """
     records, _ = load_records(project.fixes)
-    status = load_table(project.dataset / "fixes.parquet", FIX_STATUS)
-    return dataclasses.replace(dataset, annotations=refold(dataset.annotations, status, records))
+    annotations, status = dataset.annotations, load_table(project.dataset / "fixes.parquet", FIX_STATUS)
+    if path is not None:
+        annotations = annotations[annotations["path"] == path].reset_index(drop=True)
+        status = status[status["path"] == path]
+        records = [record for record in records if record.path in (path, None)]  # a revert has none
+    return dataclasses.replace(dataset, annotations=refold(annotations, status, records))
 
 
 def relabel_image(

@@ -154,11 +154,13 @@ def save_tables(content: Content, folder: Path) -> Saved:
 
 
 def _is_ours(tree: Tree, path: str) -> bool:
-    folder, name = posixpath.split(path)
+    folder, _, name = path.rpartition("/")
+    if folder not in ("", FOLDER):
+        return False
     suffix = posixpath.splitext(name)[1].lower()
     if path in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
         return True
-    if folder not in ("", FOLDER) or (suffix not in (".csv", ".parquet") and path != DOCUMENT):
+    if suffix not in (".csv", ".parquet") and path != DOCUMENT:
         return False
     try:
         data = tree.read(path)
@@ -290,7 +292,7 @@ def _label_row(path: str, label: str, annotator: str, attributes: Row) -> Row:
 
 def _to_box(row: Mapping[str, Any], columns: Columns) -> tuple[float, ...] | None:
     """Half-open `(x0, y0, x1, y1)` as given; None where the row has no box."""
-    cells = [_text(row[name]).strip() for name in columns.box]
+    cells = [_text(row[name]).strip() for name in columns.box] if columns.box else ()
     if not any(cells):
         return None
     x0, y0, x1, y1 = (_to_number(cell, name, BrokenBoxError) for cell, name in zip(cells, columns.box))
@@ -309,6 +311,8 @@ def _to_number(cell: str, name: str, error: type[BrokenRowError] = BrokenRowErro
 
 def _describe(row: Mapping[str, Any], path: str, columns: Columns, table: TableFile, line: int, found: _Found) -> None:
     """Put what the row says of the image into its record; the first row to say a thing has the word."""
+    if not (columns.others or columns.subset or table.subset or columns.size):
+        return
     said: Row = {}
     if columns.subset or table.subset:
         said["subset"] = (_text(row[columns.subset]).strip() if columns.subset else "") or table.subset
