@@ -66,7 +66,7 @@ def import_data(
     check_source(tree.root, source.images, source.content, source.refused)
     with BatchWriter(root, name) as writer:
         before = merge_batches(root)
-        seen = SeenFiles(cache and cache / "sources" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz")
+        seen = SeenFiles(cache and cache / "sources" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}")
         new = _NewFiles(source, into, before, name, seen)
         images = to_packed(new.note(write_shards(writer.path, new.read(tick), _mean_bytes(source, into) < SMALL)))
         rejected = REJECTED.conform(

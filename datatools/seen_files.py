@@ -9,18 +9,18 @@ kept (Git: racy-git.txt).
 from __future__ import annotations
 
 import os
+import struct
+import sys
 import time
-import zipfile
 import zlib
-from io import BytesIO
+from array import array
+from itertools import chain
 from pathlib import Path
-
-import numpy as np
-
-from datatools.store import save_bytes
 
 SETTLED_NS = 2_000_000_000  # FAT counts in steps of 2 s
 _POSITIVE = 2**63 - 1
+_MAGIC = b"seen files 1 " + sys.byteorder.encode() + b"\n"
+_SIZES = struct.Struct("=QQ")  # number of files, bytes of a digest
 
 Stamp = tuple[int, int, int, int, int]  # device, inode, bytes, times of change and of status change (ns)
 
@@ -50,12 +50,12 @@ class SeenFiles:
         """Keep what was found or added since this was made, whole or not at all; what was not asked for is forgotten."""
         if self._file is None or self._now.keys() == self._known.keys():
             return
-        stamps = np.array(list(self._now), np.int64).reshape(-1, 5)
-        digests = np.frombuffer(b"".join(self._now.values()), np.uint8).reshape(len(stamps), -1)
-        buffer = BytesIO()
-        np.savez(buffer, allow_pickle=False, stamps=stamps, digests=digests)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        save_bytes(self._file, buffer.getvalue())
+        from datatools.store import save_bytes  # it loads pandas, which `datatools status` does without
+
+        size = len(next(iter(self._now.values()), b""))
+        numbers = array("q", chain.from_iterable(self._now))
+        body = _SIZES.pack(len(self._now), size) + numbers.tobytes() + b"".join(self._now.values())
+        save_bytes(self._file, _MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -66,12 +66,15 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 def _load(file: Path) -> dict[Stamp, bytes]:
     try:
-        with np.load(file, allow_pickle=False) as kept:
-            stamps, digests = kept["stamps"], kept["digests"]
-            if stamps.dtype != np.int64 or digests.dtype != np.uint8 or digests.ndim != 2:
-                return {}
-            size, data = digests.shape[1], digests.tobytes()
-            keys = map(tuple, stamps.tolist())
-            return {key: data[at : at + size] for key, at in zip(keys, range(0, len(data), size or 1), strict=True)}
-    except (OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        data = file.read_bytes()
+    except OSError:
         return {}
+    start = len(_MAGIC) + 4
+    body = memoryview(data)[start:]
+    if data[:start] != _MAGIC + zlib.crc32(body).to_bytes(4, "little"):
+        return {}
+    n, size = _SIZES.unpack_from(body)
+    numbers = array("q", body[_SIZES.size : _SIZES.size + 40 * n].tobytes())
+    digests = bytes(body[_SIZES.size + 40 * n :])
+    stamps = zip(*[iter(numbers)] * 5, strict=True)
+    return {stamp: digests[at * size : (at + 1) * size] for at, stamp in enumerate(stamps)}  # type: ignore[misc]

@@ -19,6 +19,7 @@ from datatools.cli.remotes import gc, pull, push, verify
 from datatools.cli.report import report
 from datatools.cli.sample import sample_app, sample_maker
 from datatools.cli.split import split_app
+from datatools.cli.status import status
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
 
@@ -27,6 +28,7 @@ app.add_typer(sample_app, name="sample")
 app.add_typer(fixes_app, name="fixes")
 app.add_typer(split_app, name="split")
 app.add_typer(queue_app, name="queue")
+app.command()(status)
 app.command()(report)
 app.command()(diff)
 app.command()(lint)

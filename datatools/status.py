@@ -1,0 +1,151 @@
+"""Where a project stands: data as recorded or not, stages out of date, decisions not applied, data not pushed, files not in Git.
+
+An answer in a blink for a person: neither DVC nor pandas is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datatools.dvc_cache import read_cached
+from datatools.dvc_state import Hashes, find_changed_stages, find_recorded_raw, list_outputs, load_lock, read_text
+from datatools.git import ask_git
+from datatools.project import LAYOUT, Project
+from datatools.remotes.closure import build_closure
+from datatools.seen_files import SeenFiles
+
+RECORDED = ("data/raw.dvc", "data/fixes", "data/mutes.yaml", "data/receipts", "dvc.yaml", "dvc.lock", "params.yaml")
+FEW = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the answer: what it is about, how it stands, and the command that takes it further (empty: none needed)."""
+
+    about: str
+    text: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        """Such as `data      changed since it was recorded: dvc add data/raw`."""
+        return f"{self.about:<9} {self.text}" + (f": {self.command}" if self.command else "")
+
+
+def find_standing(project: Project) -> list[Standing]:
+    """How data, pipeline, decisions, review, remote and Git stand, in this order; what does not exist yet is left out."""
+    hashes = Hashes(project.root, SeenFiles(project.state / "cache" / "hashes"))
+    changed = find_changed_stages(project.root, hashes)
+    found = [
+        _stand_data(project, hashes),
+        _stand_pipeline(project, changed),
+        _stand_fixes(project, changed),
+        _stand_review(project),
+        _stand_remote(project),
+        _stand_git(project),
+    ]
+    hashes.save()
+    return [standing for standing in found if standing is not None]
+
+
+def _stand_data(project: Project, hashes: Hashes) -> Standing | None:
+    raw = LAYOUT["raw"]
+    recorded = find_recorded_raw(project.root)
+    if not project.raw.is_dir():
+        what = "is not on this machine" if recorded else "there is none"
+        return Standing("data", f"{raw} {what}", "dvc pull" if recorded else "datatools import SOURCE")
+    n_files, n_bytes = hashes.count(raw)
+    has = f"{raw}, {n_files:,} files, {n_bytes / 1e6:,.1f} MB"
+    if recorded is None:
+        return Standing("data", f"{has}, not recorded by DVC")
+    if hashes.find(raw) == recorded:
+        return Standing("data", f"{has}, as data/raw.dvc records")
+    return Standing("data", f"{has}, {_tell_change(project, hashes, recorded)}", f"dvc add {raw}")
+
+
+def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
+    """What of the folder is not as recorded, where the list of what was recorded is at hand."""
+    data = read_cached(project.root, recorded)
+    if data is None:
+        return "not as data/raw.dvc records"
+    before = {row["relpath"]: row["md5"] for row in json.loads(data)}
+    now = hashes.list_files(LAYOUT["raw"])
+    new, gone = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
+    other = sorted(name for name in now.keys() & before.keys() if now[name] != before[name])
+    parts = [
+        f"{what} {_name_few(names)}" for what, names in (("new", new), ("changed", other), ("gone", gone)) if names
+    ]
+    return "; ".join(parts)
+
+
+def _stand_pipeline(project: Project, changed: Mapping[str, list[str]]) -> Standing:
+    lock = load_lock(project.root)
+    if not lock:
+        return Standing("pipeline", "never run", "dvc repro")
+    if not changed:
+        return Standing("pipeline", f"{len(lock)} stages up to date")
+    first, what = next(iter(changed.items()))
+    more = f" (and of {len(changed) - 1} more stages)" if len(changed) > 1 else ""
+    return Standing("pipeline", f"{_name_few(what)} of stage {first}{more} changed", "dvc repro")
+
+
+def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing | None:
+    """Records that the last run has not seen; its table is opened only if the folder is not what the run saw."""
+    files = sorted(project.fixes.glob("*.jsonl"))
+    if not files:
+        return None
+    n_records = sum(1 for file in files for line in read_text(file).splitlines() if line.strip())
+    if not {LAYOUT["fixes"], "dvc.lock"} & {name for names in changed.values() for name in names}:
+        return Standing("fixes", f"{n_records:,} records, all seen by the last run")
+    table = project.dataset / "fixes.parquet"
+    n_seen = 0
+    if table.exists():
+        from pyarrow.parquet import read_metadata
+
+        n_seen = read_metadata(table).num_rows
+    return Standing("fixes", f"{n_records:,} records, {max(0, n_records - n_seen):,} since the last run", "dvc repro")
+
+
+def _stand_review(project: Project) -> Standing | None:
+    report = _load_json(project.report)
+    queue = report.get("queue") if isinstance(report, dict) else None
+    if not isinstance(queue, dict) or not queue.get("n"):
+        return None
+    return Standing("review", f"{queue['n']:,} images were in the queue of the last report", "datatools review")
+
+
+def _stand_remote(project: Project) -> Standing | None:
+    """By the receipts that `datatools push` writes; plain `dvc push` leaves no trace."""
+    receipts = [_load_json(file) for file in sorted((project.root / "data/receipts").glob("*.json"))]
+    receipts = [receipt for receipt in receipts if isinstance(receipt, dict) and "pushed_at" in receipt]
+    outputs = list_outputs(project.root)
+    if not outputs:
+        return None
+    version = build_closure(outputs, {})[0].version
+    proven = [receipt for receipt in receipts if receipt.get("closure") == version]
+    if proven:
+        last = max(proven, key=lambda receipt: str(receipt["pushed_at"]))
+        names = " and ".join(map(str, last.get("remotes", ())))
+        return Standing("remote", f"pushed as it is now to {names}, and proven, {last['pushed_at']}")
+    before = f"last time {max(str(receipt['pushed_at']) for receipt in receipts)}" if receipts else "never"
+    return Standing("remote", f"not pushed and proven as it is now, {before}", "datatools push")
+
+
+def _stand_git(project: Project) -> Standing | None:
+    lines = ask_git(project.root, "status", "--porcelain", "--", *RECORDED).splitlines()
+    names = [line[3:] for line in lines]
+    return Standing("git", f"not committed: {_name_few(names)}", "git add, git commit") if names else None
+
+
+def _name_few(names: list[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW:,} more" if len(names) > FEW else "")
+
+
+def _load_json(file: Path) -> Any:
+    try:
+        return json.loads(read_text(file))
+    except ValueError:
+        return None
