@@ -3,9 +3,11 @@
     python benchmarks/small_files.py [--sets cifar10n,mnist-png] [--s3] [--images N]
 
 Runs both sides in the same run on the same files: first add and push, status with nothing changed, pull into an empty
-clone (and, for datatools, unpacking to ordinary files besides), one label changed, one appended batch of 1 %. Prints CPU
-seconds (user and system, all children), bytes pushed, and the ratio. With --s3 the remote is a moto server on loopback
-and its requests are counted, too; otherwise it is a folder. Needs `../shared/data` or DATATOOLS_SHARED.
+clone (and, for datatools, unpacking to ordinary files besides), one label changed, one appended batch of 1 %. For datatools a
+label is changed in two ways: as a reviewer does it, by a fix record that is committed and pushed with Git (`datatools fix`), and in
+the table that was imported, which is imported again. Status is `dvc status` beside `datatools status`, and beside `dvc status` of
+the packed data. Prints CPU seconds (user and system, all children), bytes pushed, and the ratio. With --s3 the remote is a moto
+server on loopback and its requests are counted, too; otherwise it is a folder. Needs `../shared/data` or DATATOOLS_SHARED.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ STEPS = (
     "one label: add + push",
     "1 % more: add + push",
 )
+AGAIN, DVC_STATUS, UNPACK = "one label, imported again: add + push", "dvc status of the packed data", "unpack to files"
 
 
 @dataclass
@@ -174,7 +177,7 @@ class Bench:
         side = Side()
         add = ["dvc", "add", "-q", "data/raw"]
         self._step(side, STEPS[0], project, "loose", add, ["dvc", "push", "-q"])
-        self._rest(side, project, "loose")
+        self._rest(side, project, "loose", ["dvc", "status", "-q", "data/raw.dvc"])
         self.write_labels(raw, self.first, change=True)
         self._step(side, STEPS[3], project, "loose", add, ["dvc", "push", "-q"])
         self.lay_out(raw, self.batch)
@@ -185,21 +188,34 @@ class Bench:
     def run_packed(self) -> Side:
         """datatools import, then the same DVC commands. The files that are brought lie outside the project."""
         project = self._start("packed")
-        for name, source in (("dvc.yaml", "pipeline.yaml"), ("params.yaml", "params.yaml")):
-            shutil.copy(REPO / "datatools" / "template" / source, project / name)
+        cpu_of(project, ["datatools", "init", "."])
         brought, more = self.folder / "brought", self.folder / "more"
         self.lay_out(brought, self.first)
         side = Side()
         add = ["dvc", "add", "-q", "data/raw"]
         self._step(side, STEPS[0], project, "packed", ["datatools", "import", str(brought)], add, ["dvc", "push", "-q"])
-        self._rest(side, project, "packed")
+        self._rest(side, project, "packed", ["datatools", "status"])
+        side.cpu_s[DVC_STATUS] = cpu_of(project, ["dvc", "status", "-q", "data/raw.dvc"])
+        self._fix_a_label(side, project)
         self.write_labels(brought, self.first, change=True)
-        self._step(side, STEPS[3], project, "packed", ["datatools", "import", str(brought)], add, ["dvc", "push", "-q"])
+        again = ["datatools", "import", str(brought)]
+        self._step(side, AGAIN, project, "packed", again, add, ["dvc", "push", "-q"])
         self.lay_out(more, self.batch)
         self._step(side, STEPS[4], project, "packed", ["datatools", "import", str(more)], add, ["dvc", "push", "-q"])
-        clone = self.folder / "packed-clone"
-        side.cpu_s["unpack to files besides"] = cpu_of(clone, ["datatools", "unpack"])
+        side.cpu_s[UNPACK] = cpu_of(self.folder / "packed-clone", ["datatools", "unpack"])
         return side
+
+    def _fix_a_label(self, side: Side, project: Path) -> None:
+        """One label of the ingested data, by a fix record; a bare repository stands for the Git server."""
+        cpu_of(project, ["dvc", "repro", "-q", "-s", "library", "ingest"])
+        cpu_of(project, ["dvc", "push", "-q"])  # what ingest made is no part of the steps that follow
+        cpu_of(self.folder, ["git", "init", "-q", "--bare", "server"])
+        cpu_of(project, ["git", "push", "-q", str(self.folder / "server"), "HEAD:main"])
+        fix = ["datatools", "fix", self.first[0], "--label", "c1", "--why", "a slip", "--who", "Rita"]
+        commit = ["git", "commit", "-qm", "fix", "--", "data/fixes"]
+        push = ["git", "push", "-q", str(self.folder / "server"), "HEAD:main"]
+        self._step(side, STEPS[3], project, "packed", fix, ["git", "add", "data/fixes"], commit, push)
+        side.n_bytes[STEPS[3]] += sum(file.stat().st_size for file in (project / "data" / "fixes").iterdir())
 
     def _start(self, side: str) -> Path:
         project = self.folder / side
@@ -217,8 +233,9 @@ class Bench:
             cpu_of(project, command)
         return project
 
-    def _rest(self, side: Side, project: Path, name: str) -> None:
-        self._step(side, STEPS[1], project, name, ["dvc", "status", "-q", "data/raw.dvc"])
+    def _rest(self, side: Side, project: Path, name: str, status: list[str]) -> None:
+        cpu_of(project, status)  # the first one hashes; what is asked is the status of what was looked at before
+        self._step(side, STEPS[1], project, name, status)
         cpu_of(project, ["git", "add", "-A"])
         cpu_of(project, ["git", "commit", "-qm", "data"])
         clone = self.folder / f"{name}-clone"
@@ -267,8 +284,13 @@ def print_table(name: str, bench: Bench, loose: Side, packed: Side) -> None:
         cells = (f"{loose.cpu_s[step]:.2f}", f"{packed.cpu_s[step]:.2f}", f"{ratio:.1f}")
         counts = (loose.n_bytes, packed.n_bytes, loose.n_requests, packed.n_requests)
         print(f"| {step} | " + " | ".join([*cells, *(f"{part[step]:,}" for part in counts)]) + " |")
+    print(
+        f"\n{AGAIN}: {packed.cpu_s[AGAIN]:.2f} CPU s, ratio {loose.cpu_s[STEPS[3]] / packed.cpu_s[AGAIN]:.1f}, ", end=""
+    )
+    print(f"{packed.n_bytes[AGAIN]:,} bytes; {DVC_STATUS}: {packed.cpu_s[DVC_STATUS]:.2f} CPU s, ", end="")
+    print(f"ratio {loose.cpu_s[STEPS[1]] / packed.cpu_s[DVC_STATUS]:.1f}")
     ratio = packed.n_bytes[STEPS[4]] / bench.batch_bytes
-    print(f"\nunpacking to ordinary files besides: {packed.cpu_s['unpack to files besides']:.2f} CPU s")
+    print(f"unpacking to ordinary files besides: {packed.cpu_s[UNPACK]:.2f} CPU s")
     print(f"the appended batch has {bench.batch_bytes:,} bytes of images; pushed {ratio:.2f} times that", flush=True)
 
 
