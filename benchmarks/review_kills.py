@@ -10,7 +10,6 @@ acknowledged decision must be a record on the disk, whole, and be shown by the a
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -19,9 +18,10 @@ import tempfile
 import threading
 import time
 import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the key of the tests
 
 from datatools.dataset import label_id, save_dataset
 from datatools.fixes.records import load_records
@@ -33,6 +33,7 @@ from datatools.review.load import NAME
 from datatools.samples.digits import make_digits
 from datatools.schema import FIX_STATUS, QUEUE
 from datatools.store import load_json, save_table
+from tests.review.pressing import press
 
 N_IMAGES = 400
 ACTIONS = ("accept", "keep", "exclude", "ask")
@@ -73,16 +74,6 @@ class Reviewer:
                 self.known.append(card.path)
             else:
                 raise RuntimeError(told)
-
-
-def press(port: int, action: str, sample: str) -> str:
-    body = {"operator_uri": f"@datatools/review/{action}", "params": {}, "dataset_name": NAME, "view": []}
-    body |= {"current_sample": sample, "selected": [], "extended": {}, "filters": {}}
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/operators/execute", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        requests = json.load(response)["executor"]["requests"]
-    return "; ".join(item["params"]["message"] for item in requests if item["operator_uri"] == "notify")
 
 
 def make_project(folder: Path) -> Project:

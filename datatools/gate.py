@@ -17,14 +17,16 @@ from datatools.findings import concat, is_crash
 from datatools.mutes import Muted, apply_mutes, load_mutes
 from datatools.packed import among
 from datatools.project import LAYOUT, Project
-from datatools.revisions import Revision, find_stale, load_stages, open_revision
+from datatools.revisions import find_stale, load_stages
 from datatools.schema import FINDINGS, IMAGES, SEVERITIES
 from datatools.store import load_table
+from datatools.version_files import VersionFiles, open_files
 
 STAGES = {"validate": "findings", "curate": "model_findings"}  # who writes findings, and where (Project)
 WORST_ALLOWED = ("none", *SEVERITIES)
 # What becomes of a finding, in the order in which it is decided.
 FATES = ("crashed", "muted", "known", "newer check", "allowed", "failing")
+CONTENT = ("path", "sha256")
 IDENTITY = ["code", "path", "annotation_id", "subject"]
 
 
@@ -80,7 +82,7 @@ def run_gate(project: Project, max_severity: str, against: str | None, today: da
     if found.stale:
         raise DatatoolsError(f"gate: expected findings of the data as it is. Got {found.stale}: run `dvc repro`.")
     muted = apply_mutes(found.table, load_mutes(project.mutes), today)
-    baseline = load_baseline(open_revision(project.root, against)) if against else None
+    baseline = load_baseline(open_files(project.root, against)) if against else None
     images = load_table(project.dataset / "images.parquet", IMAGES) if baseline else IMAGES.empty()
     fates = decide(found.table, muted, max_severity, images, baseline)
     return Verdict(found.table, fates, muted, max_severity, found.stages, against or "")
@@ -96,18 +98,33 @@ def load_findings(project: Project) -> Findings:
     return Findings(concat(tables), stages, find_stale(project.root, recorded, stages))
 
 
-def load_baseline(revision: Revision) -> Baseline:
+def load_baseline(revision: VersionFiles) -> Baseline:
     """What a revision knew. Raises DatatoolsError where its findings are neither here nor in the remote."""
     tables = {name: revision.load_table(LAYOUT[place], FINDINGS) for name, place in STAGES.items()}
     if tables["validate"] is None:
         raise DatatoolsError(
             f"{revision.name}: expected findings in its dvc.lock. Got none: name a revision whose pipeline ran."
         )
-    images = revision.load_table(f"{LAYOUT['dataset']}/images.parquet", IMAGES)
+    images = revision.load_table(f"{LAYOUT['dataset']}/images.parquet", IMAGES, CONTENT)
     report = revision.load_json(LAYOUT["validation"])
     findings = concat([table for table in tables.values() if table is not None])
-    versions = None if report is None else _versions(report["checks"], findings)
-    return Baseline(revision.name, findings, IMAGES.empty() if images is None else images, versions)
+    return make_baseline(
+        revision.name,
+        findings,
+        IMAGES.empty() if images is None else images,
+        None if report is None else report["checks"],
+    )
+
+
+def make_baseline(
+    name: str, findings: pd.DataFrame, images: pd.DataFrame, checks: Sequence[Mapping[str, Any]] | None
+) -> Baseline:
+    """What a version knew, of its findings, its images and the checks that ran (as reports/validate.json has them)."""
+    if checks is None:
+        return Baseline(name, findings, images, None)
+    versions = {str(check["code"]): int(check.get("version", 1)) for check in checks}  # 1: older than versions are
+    found = {str(code): int(version) for code, version in findings.groupby("code")["version"].max().items()}
+    return Baseline(name, findings, images, versions | found)
 
 
 def decide(
@@ -187,9 +204,3 @@ def _is_newer_check(findings: pd.DataFrame, images: pd.DataFrame, baseline: Base
     )  # an image that cannot be read has no content
     was_there = findings["path"].isna() | findings["path"].isin(same_content | unread)
     return ((findings["version"] > version_before) & was_there).to_numpy(bool)
-
-
-def _versions(checks: Sequence[Mapping[str, Any]], findings: pd.DataFrame) -> dict[str, int]:
-    """Version of each check that ran; 1 where the record is older than versions are."""
-    versions = {str(check["code"]): int(check.get("version", 1)) for check in checks}
-    return versions | {str(code): int(version) for code, version in findings.groupby("code")["version"].max().items()}

@@ -18,7 +18,6 @@ nothing was measured. DVC does not see a Git branch move: the result names the c
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from datatools import git
 from datatools.agreement.resampling import CONFIDENCE, resample
 from datatools.cache import load_or_compute
 from datatools.dataset import Dataset, load_dataset
@@ -163,11 +163,10 @@ def _measure(versions: Versions, paths: LiftPaths, n_seeds: int, tick: Callable[
 
 def resolve_commit(root: Path, revision: str) -> str:
     """The commit that `revision` (branch, tag, commit) is now. Raises DatatoolsError where it is none."""
-    command = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    commit = git.resolve_commit(root, revision)
+    if commit is None:
         raise DatatoolsError(f"before: expected a Git revision such as main or HEAD~1. Got {revision!r} instead.")
-    return done.stdout.strip()
+    return commit
 
 
 def compare(predicted: dict[str, list[Codes]], truth: dict[str, Codes]) -> dict[str, Any]:

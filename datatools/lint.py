@@ -11,10 +11,10 @@ from pathlib import Path
 
 from datatools.errors import DatatoolsError
 from datatools.fixes.records import parse_lines
+from datatools.git import read_committed
 from datatools.mutes import load_mutes
 from datatools.params import SECTIONS, load_params
 from datatools.project import LAYOUT, Project
-from datatools.revisions import read_committed
 
 
 def lint_project(project: Project) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _lint_records(root: Path, name: str) -> Iterator[str]:
     for broken in parse_lines(data, name)[1]:
         yield f"{broken.file}:{broken.line}: not a record: {broken.message}"
     lines = {line.strip() for line in data.split(b"\n")}
-    committed = (read_committed(root, "HEAD", name) or "").encode().split(b"\n")
+    committed = (read_committed(root, "HEAD", name) or b"").split(b"\n")
     gone = [number for number, line in enumerate(committed, start=1) if line.strip() and line.strip() not in lines]
     for number in gone:
         yield (

@@ -201,6 +201,17 @@ def rings_of(text: str) -> Rings:
     return mask.to_rings() if isinstance(mask, Rle) else mask
 
 
+def find_bounds(mask: Rings | Rle) -> tuple[float, float, float, float] | None:
+    """`x0, y0, x1, y1` around polygons or run lengths, in pixels, half-open; None where nothing is inside."""
+    if isinstance(mask, Rle):
+        return mask.bounds()
+    points = [point for ring in mask for point in ring]
+    if not points:
+        return None
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
 def are_finite(values: Collection[Any]) -> bool:
     """Whether all are coordinates: ints or floats below 1e15 either way. Fast: a data set has millions of them."""
     if not set(map(type, values)) <= {int, float}:

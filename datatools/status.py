@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from datatools.dvc_cache import read_cached
-from datatools.dvc_state import Hashes, find_changed_stages, find_recorded_raw, list_outputs, load_lock, read_text
+from datatools.dvc_hashes import Hashes, read_text
+from datatools.dvc_state import find_changed_stages, find_recorded_raw, list_outputs, load_lock
 from datatools.git import ask_git
 from datatools.project import LAYOUT, Project
 from datatools.remotes.closure import build_closure

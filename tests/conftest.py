@@ -13,6 +13,7 @@ from hypothesis import settings
 from datatools.ingest import Ingested, ingest
 from datatools.params import IngestParams
 from datatools.samples.registry import make_sample
+from tests.command_line import run, run_in  # noqa: F401  fixtures
 from tests.project import finished  # noqa: F401  a fixture
 
 N_ASKED = 80

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 import yaml
 
+from datatools.dvc_hashes import Hashes
 from datatools.findings import Finding, concat, to_table
 from datatools.project import Project
 from datatools.schema import FINDINGS, IMAGES
@@ -105,3 +107,16 @@ def entry(root: Path, path: str) -> dict[str, Any]:
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def spy_on_hashes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that are hashed from now on, in their order."""
+    hashed: list[Path] = []
+    real = Hashes._of_file
+
+    def spying(self: Hashes, place: str | Path) -> str | None:
+        hashed.append(Path(place))
+        return real(self, place)
+
+    monkeypatch.setattr(Hashes, "_of_file", spying)
+    return hashed

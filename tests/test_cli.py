@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from datatools import cli
 from datatools.dataset import load_dataset, save_dataset
 from datatools.findings import Finding
 from datatools.fixes.records import load_records
@@ -18,25 +15,9 @@ from datatools.project import Project
 from datatools.samples import registry
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE
 from datatools.store import save_table, save_text
+from tests.command_line import Run
 from tests.conftest import SampleFolder
 from tests.finished_runs import finish_run, found, start_project
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*argv: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["datatools", *argv])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from datatools import dvc_state, seen_files
-from datatools.dvc_state import Hashes, find_changed_stages, find_recorded_raw, list_outputs, load_lock, load_yaml
+from datatools import dvc_hashes, seen_files
+from datatools.dvc_hashes import Hashes
+from datatools.dvc_state import find_changed_stages, find_recorded_raw, list_outputs, load_lock, load_object
 from datatools.seen_files import SeenFiles
 from tests.builders import lay_out
 
@@ -140,7 +141,7 @@ def test_a_file_is_hashed_again_only_if_it_changed(project: Path, monkeypatch: p
             return open(file, *mode)
 
         with monkeypatch.context() as patch:
-            patch.setattr(dvc_state, "open", spying, raising=False)
+            patch.setattr(dvc_hashes, "open", spying, raising=False)
             hashes = Hashes(project, SeenFiles(kept))
             look(hashes)
             hashes.save()
@@ -159,6 +160,6 @@ def test_outputs_are_those_that_dvc_pushes(project: Path):
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "- 1", "\x00"])
 def test_a_broken_document_is_empty(tmp_path: Path, text: str):
     (tmp_path / "dvc.lock").write_text(text)
-    assert load_yaml(tmp_path / "dvc.lock") == {}
+    assert load_object(tmp_path / "dvc.lock") == {}
     assert load_lock(tmp_path) == {}
     assert find_changed_stages(tmp_path, hashes_of(tmp_path)) == {}

@@ -23,6 +23,7 @@ from datatools.masks import (
     decode_counts,
     dump_mask,
     encode_counts,
+    find_bounds,
     from_array,
     parse_mask,
     parse_rle,
@@ -303,3 +304,24 @@ def test_a_large_mask_is_read_and_outlined_quickly():
     assert time.perf_counter() - start < 10
     assert shapely.Polygon(ring).area == rle.n_pixels
     assert MAX_PIXELS >= 4000 * 4000
+
+
+@pytest.mark.parametrize(
+    ("rings", "bounds"),
+    [
+        (SQUARE, (0.0, 0.0, 4.0, 4.0)),
+        ([[[5, -1], [2, 3]], [[1, 7]]], (1, -1, 5, 7)),
+        ([[], [[1, 2]]], (1, 2, 1, 2)),
+        ([], None),
+        ([[]], None),
+    ],
+)
+def test_bounds_of_polygons(rings: list, bounds: tuple | None) -> None:
+    assert find_bounds(rings) == bounds
+
+
+@given(MASKS)
+def test_bounds_of_run_lengths_are_those_of_their_pixels(mask: NDArray[np.bool_]) -> None:
+    ys, xs = mask.nonzero()
+    expected = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) if len(xs) else None
+    assert find_bounds(from_array(mask)) == expected

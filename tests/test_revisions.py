@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from datatools.errors import DatatoolsError
-from datatools.revisions import find_stale, load_stages, open_revision, read_cached
-from datatools.schema import FINDINGS
-from tests.finished_runs import git
+from datatools.revisions import find_stale, load_stages, open_revision, parse_stages
+from tests.finished_runs import git, spy_on_hashes
 
 COMMAND = "mkdir -p out && cp in.txt out/a.txt"
 DVC = (sys.executable, "-m", "dvc")
@@ -73,8 +71,7 @@ def test_a_file_of_another_revision_comes_from_the_cache_else_from_the_remote(re
 def test_what_no_stage_wrote_is_none(repo: Path) -> None:
     revision = open_revision(repo, "main")
     assert revision.read("in.txt") is None
-    assert revision.load_table("no.parquet", FINDINGS) is None
-    assert revision.load_json("no.json") is None
+    assert revision.read("no.parquet") is None
 
 
 def test_stale_is_what_dvc_status_says(repo: Path) -> None:
@@ -110,22 +107,18 @@ def test_data_that_dvc_tracks_need_not_be_there(repo: Path) -> None:
     assert find_stale(repo, load_stages(repo), ("copy",)) == "in.txt changed since the stage copy ran"
 
 
-@pytest.mark.parametrize("suffix", ["", ".dir"])
-def test_the_cache_gives_what_the_hash_says_or_nothing(tmp_path: Path, suffix: str) -> None:
-    md5 = hashlib.md5(b"one", usedforsecurity=False).hexdigest() + suffix
-    file = tmp_path / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"one")
-    assert read_cached(tmp_path, md5) == b"one"
-    assert read_cached(tmp_path / "data", md5) == b"one", "the project may be below DVC's folder"
-    assert read_cached(tmp_path.parent / "elsewhere", md5) is None
-    assert read_cached(tmp_path, None) is None
-    file.write_bytes(b"on")
-    assert read_cached(tmp_path, md5) is None
+def test_what_many_stages_read_is_hashed_once(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = load_stages(repo)
+    both = {**stages, "again": {"deps": stages["copy"]["deps"]}}
+    hashed = spy_on_hashes(monkeypatch)
+    assert find_stale(repo, both, ("copy", "again")) == ""
+    assert len(hashed) == len(set(hashed)) > 0
+    assert repo / "in.txt" in hashed
 
 
-def test_a_hash_that_is_a_path_leads_nowhere(tmp_path: Path) -> None:
-    (tmp_path / ".dvc/cache/files/md5").mkdir(parents=True)
-    (tmp_path / "secret").write_bytes(b"s")
-    assert read_cached(tmp_path, "../../../../../secret") is None
-    assert read_cached(tmp_path, str(tmp_path / "secret")) is None
+@pytest.mark.parametrize("text", ["", "no: lock\n", "stages: []\n", "{", "\0"])
+def test_what_is_no_lock_has_no_stages(repo: Path, text: str) -> None:
+    (repo / "dvc.lock").write_text(text)
+    assert parse_stages(text) is parse_stages(text.encode()) is None
+    with pytest.raises(DatatoolsError, match=r"dvc\.lock: expected a dvc\.lock with stages\. Got another document"):
+        load_stages(repo)

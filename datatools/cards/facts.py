@@ -16,6 +16,7 @@ from datatools.cards.sources import FILE, SourceNote, find_note, load_sources, n
 from datatools.checks.runner import load_checks
 from datatools.dataset import Dataset, load_dataset
 from datatools.findings import concat
+from datatools.git import ask_git
 from datatools.mutes import apply_mutes, load_mutes
 from datatools.params import ReportParams, load_params
 from datatools.project import Project
@@ -24,7 +25,7 @@ from datatools.release.tags import list_releases
 from datatools.report.sections import Section, count_classes, count_findings
 from datatools.schema import AUGMENTED, CONSENSUS, FINDINGS, FIX_STATUS, QUARANTINE, REJECTED, SIDES, SPLIT, Table
 from datatools.store import load_json, load_table
-from datatools.trace.past import load_past, open_state, run_git
+from datatools.trace.past import load_past, open_state
 
 SIZES = (
     (1_000, "n<1K"),
@@ -183,11 +184,11 @@ def _find_version(project: Project) -> str | None:
 
 
 def _find_day(project: Project) -> str | None:
-    return run_git(project.root, "log", "-1", "--format=%cs").strip() or None
+    return ask_git(project.root, "log", "-1", "--format=%cs").strip() or None
 
 
 def _find_url(project: Project) -> str | None:
     """The address of the remote `origin` as a page, without user and password; None for one that is no page."""
-    url = run_git(project.root, "config", "--get", "remote.origin.url").strip()
+    url = ask_git(project.root, "config", "--get", "remote.origin.url").strip()
     found = re.fullmatch(r"(?:https?://(?:[^@/]*@)?|git@|ssh://git@)([\w.-]+)[:/](.+?)(?:\.git)?/?", url)
     return f"https://{found[1]}/{found[2]}" if found else None

@@ -106,7 +106,7 @@ def count_findings(before: Version, after: Version, new: pd.DataFrame, gone: pd.
     rows = [
         FindingCount(code, severity, *(int(n.get(code, 0)) for n in numbers)) for code, severity in severities.items()
     ]
-    return tuple(sorted(rows, key=lambda row: (-_rank(row.severity), row.code)))
+    return tuple(sorted(rows, key=lambda row: (-rank_severity(row.severity), row.code)))
 
 
 def _codes(findings: pd.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
@@ -114,5 +114,6 @@ def _codes(findings: pd.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
     return last["code"].tolist(), last["severity"].tolist()
 
 
-def _rank(severity: str) -> int:
+def rank_severity(severity: str) -> int:
+    """Higher is worse; one that is not known is worst."""
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)

@@ -63,23 +63,27 @@ def make_schema() -> dict[str, Any]:
                 **_object(before=_MEASURES, after=_MEASURES),
             ),
             records=_say("The fix records behind changes (docs/fix-record.schema.json), by time.", **_RECORDS),
-            changes=_list(
-                "What differs, one fact each, sorted by path, annotation and kind. Left out with --stat.",
-                kind={"enum": list(KINDS)},
-                path=_say("The image as it is called now, or was before it went.", **_TEXT),
-                annotation_id=_say("Null for a change of an image.", **_TEXT_OR_NULL),
-                before=_say("What it was; null for nothing. By kind, see docs/diff.md.", **_VALUE),
-                after=_say("What it is; null for nothing.", **_VALUE),
-                labels=_say("Classes that it concerns.", type="array", items=_TEXT),
-                iou=_say("Of before and after, for moved and reshaped.", type=["number", "null"], minimum=0, maximum=1),
-                fixes=_say("Ids of the fix records behind it; none: it came with the data.", type="array", items=_TEXT),
-                annotator=_say("Who said it, as the data has it.", **_TEXT_OR_NULL),
-                box=_say("x0, y0, x1, y1 in pixels: where the annotation is, or was.", **_BOX_OR_NULL),
-            ),
+            changes=_changes(),
         ),
     }
     schema["required"].remove("changes")
     return schema
+
+
+def _changes() -> dict[str, Any]:
+    return _list(
+        "What differs, one fact each, sorted by path, annotation and kind. Left out with --stat.",
+        kind={"enum": list(KINDS)},
+        path=_say("The image as it is called now, or was before it went.", **_TEXT),
+        annotation_id=_say("Null for a change of an image.", **_TEXT_OR_NULL),
+        before=_say("What it was; null for nothing. By kind, see docs/diff.md.", **_VALUE),
+        after=_say("What it is; null for nothing.", **_VALUE),
+        labels=_say("Classes that it concerns.", type="array", items=_TEXT),
+        iou=_say("Of before and after, for moved and reshaped.", type=["number", "null"], minimum=0, maximum=1),
+        fixes=_say("Ids of the fix records behind it; none: it came with the data.", type="array", items=_TEXT),
+        annotator=_say("Who said it, as the data has it.", **_TEXT_OR_NULL),
+        box=_say("x0, y0, x1, y1 in pixels: where the annotation is, or was.", **_BOX_OR_NULL),
+    )
 
 
 def _object(**fields: Any) -> dict[str, Any]:

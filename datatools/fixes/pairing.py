@@ -18,7 +18,7 @@ from datatools.agreement.matching import collect_objects, find_overlaps, match_p
 from datatools.checks.geometry import unpack
 from datatools.fixes.sent import Item
 from datatools.fixes.values import parse_box
-from datatools.masks import MaskError, Rle, parse_mask
+from datatools.masks import MaskError, Rle, find_bounds, parse_mask
 from datatools.schema import ANNOTATIONS, BOX
 
 IOU_MIN = 0.5  # below it, an object without its id is another object
@@ -66,14 +66,10 @@ def is_moved(sent: Item, came: Item) -> bool:
 def bounds_of(mask: str | None) -> list[float] | None:
     """The box around a mask, xyxy in pixels; None where it has no extent or cannot be read."""
     try:
-        shape = parse_mask(mask or "[]")
+        bounds = find_bounds(parse_mask(mask or "[]"))
     except MaskError:
         return None
-    if isinstance(shape, Rle):
-        bounds = shape.bounds()
-        return None if bounds is None else list(bounds)
-    points = np.array([point for ring in shape for point in ring], float).reshape(-1, 2)
-    return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()] if len(points) else None
+    return None if bounds is None else [float(side) for side in bounds]
 
 
 def _identity(item: Item) -> tuple[str, str, str]:

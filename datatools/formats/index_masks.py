@@ -41,6 +41,7 @@ from datatools.formats.base import Content, Format, Loss, Saved, dump_attributes
 from datatools.formats.documents import BrokenFileError
 from datatools.formats.locate import ImageIndex, is_image
 from datatools.formats.mask_files import (
+    IMAGE_FOLDERS,
     blank_row,
     check_size,
     declared_size,
@@ -53,10 +54,12 @@ from datatools.formats.mask_files import (
     lose,
     lose_extras,
     note_record,
+    place_images,
     read_record,
     seen_record,
+    to_saved,
 )
-from datatools.formats.placing import place, safe_path, without_suffix
+from datatools.formats.placing import safe_path, without_suffix
 from datatools.formats.rows import (
     BrokenRowError,
     NoImageError,
@@ -65,7 +68,6 @@ from datatools.formats.rows import (
     broken_file,
     broken_row,
     make_patch,
-    to_rows,
 )
 from datatools.formats.voc_masks import BACKGROUND, VOID, parse_label_map, read_name, unknown_values, write_name
 from datatools.images import UnreadableImageError
@@ -80,7 +82,6 @@ from datatools.masks import MaskError, from_array, parse_mask, parse_rle
 from datatools.tree import Tree, UnreadableFileError
 
 Row = dict[str, Any]
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
 NAME_FILES = ("classes.txt", "class_names.txt", "labelmap.txt", "labelmap.csv", "label_colors.txt")
 MAX_NOTE = 900_000  # characters; Pillow refuses text chunks above 1 MB
 
@@ -174,24 +175,19 @@ def save_index_masks(content: Content, folder: Path) -> Saved:
 def to_index_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
     """The files by path, the losses, and where images must be."""
     losses = lose_extras(content)
-    rows: dict[str, list[Row]] = {}
-    for row in to_rows(content.annotations):
-        rows.setdefault(row["path"], []).append(row)
-    records = {row["path"]: row for row in to_rows(content.records)}
-    targets = place(sorted({*records, *rows}), _target, lambda path: without_suffix(path).lower())
+    images = place_images(content, _target, lambda path: without_suffix(path).lower())
     documents = {}
     names = [BACKGROUND[0], *content.classes]
-    for path, target in targets.items():
-        data, lost = _write_mask(target, rows.get(path, []), records.get(path), names)
+    for image in images:
+        data, lost = _write_mask(image.target, image.rows, image.record, names)
         losses += lost
         if data is not None:
-            documents[_mask_path(target)] = data
+            documents[_mask_path(image.target)] = data
     if documents:
         documents["classes.txt"] = "".join(f"{write_name(name)}\n" for name in names).encode()
     elif content.classes:
         losses.append(Loss("classes", "", "", "there is no mask to write"))
-    moved = {path: target for path, target in targets.items() if path != target}
-    return dict(sorted(documents.items())), Saved(tuple(sorted(losses)), moved)
+    return dict(sorted(documents.items())), to_saved(images, losses)
 
 
 def _are_masks(tree: Tree, index: ImageIndex, paths: list[str]) -> bool:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datatools.formats.base import Content, Loss, dump_attributes
+from datatools.formats.base import Content, Loss, Saved, dump_attributes
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import ImageIndex
-from datatools.formats.placing import without_suffix
-from datatools.formats.rows import (
-    BrokenRowError,
-    apply_record_patch,
-    broken_row,
-    make_patch,
-)
+from datatools.formats.placing import place, without_suffix
+from datatools.formats.rows import BrokenRowError, apply_record_patch, broken_row, make_patch, to_rows
 from datatools.images import MAX_PIXELS, UnreadableImageError
 from datatools.index_images import (
     NOTE,
@@ -107,6 +103,31 @@ def note_record(seen: Row, record: Row | None) -> Row:
     """The part of a note that makes `record` of `seen`."""
     patch = None if record is None else make_patch(seen, record)
     return {} if patch == {} else {"record": patch}
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """What is to be written of one image: where the image goes, its annotations, and its record if it has one."""
+
+    path: str
+    target: str
+    rows: list[Row]
+    record: Row | None
+
+
+def place_images(content: Content, target_of: Callable[[str], str], key_of: Callable[[str], str]) -> list[PlacedImage]:
+    """The images of `content` by path; `target_of` and `key_of` as in `place`."""
+    rows: dict[str, list[Row]] = {}
+    for row in to_rows(content.annotations):
+        rows.setdefault(row["path"], []).append(row)
+    records = {row["path"]: row for row in to_rows(content.records)}
+    targets = place(sorted({*records, *rows}), target_of, key_of)
+    return [PlacedImage(path, target, rows.get(path, []), records.get(path)) for path, target in targets.items()]
+
+
+def to_saved(images: Iterable[PlacedImage], losses: Iterable[Loss]) -> Saved:
+    """The losses in order, and the images that must be at another place."""
+    return Saved(tuple(sorted(losses)), {image.path: image.target for image in images if image.path != image.target})
 
 
 def lose_extras(content: Content) -> list[Loss]:

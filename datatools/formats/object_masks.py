@@ -41,10 +41,12 @@ from datatools.formats.mask_files import (
     lose,
     lose_extras,
     note_record,
+    place_images,
     read_record,
     seen_record,
+    to_saved,
 )
-from datatools.formats.placing import is_safe_name, place, safe_path, without_suffix
+from datatools.formats.placing import is_safe_name, safe_path, without_suffix
 from datatools.formats.rows import (
     BrokenRowError,
     UnknownValueError,
@@ -52,7 +54,6 @@ from datatools.formats.rows import (
     broken_file,
     broken_row,
     make_patch,
-    to_rows,
 )
 from datatools.formats.voc_masks import MOST_SHOWN, write_name
 from datatools.images import UnreadableImageError
@@ -142,25 +143,20 @@ def save_object_masks(content: Content, folder: Path) -> Saved:
 def to_object_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
     """The files by path, the losses, and where images must be."""
     losses = lose_extras(content)
-    rows: dict[str, list[Row]] = {}
-    for row in to_rows(content.annotations):
-        rows.setdefault(row["path"], []).append(row)
-    records = {row["path"]: row for row in to_rows(content.records)}
-    targets = place(sorted({*records, *rows}), _target, lambda path: posixpath.dirname(path).lower())
+    images = place_images(content, _target, lambda path: posixpath.dirname(path).lower())
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
-    for path, target in targets.items():
-        files, kept = _write_image(target, rows.get(path, []), records.get(path), losses)
+    for image in images:
+        files, kept = _write_image(image.target, image.rows, image.record, losses)
         documents |= files
         labels |= {row["label"] for row in kept if row["label"] is not None}
-        if not files and path in records:
-            losses.append(Loss("record", path, "", "an image without masks has no file that could keep it"))
+        if not files and image.record is not None:
+            losses.append(Loss("record", image.path, "", "an image without masks has no file that could keep it"))
     if documents and list(content.classes) != sorted(labels):
         documents[CLASSES] = "".join(f"{write_name(name)}\n" for name in content.classes).encode()
     elif not documents and content.classes:
         losses.append(Loss("classes", "", "", "there is no mask to write"))
-    moved = {path: target for path, target in targets.items() if path != target}
-    return dict(sorted(documents.items())), Saved(tuple(sorted(losses)), moved)
+    return dict(sorted(documents.items())), to_saved(images, losses)
 
 
 def _groups(tree: Tree) -> dict[str, tuple[str, list[str]]]:

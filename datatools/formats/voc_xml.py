@@ -25,7 +25,7 @@ from datatools.formats.rows import (
     make_patch,
     same_json,
 )
-from datatools.masks import MaskError, Rings, Rle, dump_mask, parse_mask
+from datatools.masks import MaskError, Rings, Rle, dump_mask, find_bounds, parse_mask
 from datatools.schema import ANNOTATIONS, BOX
 
 Row = dict[str, Any]
@@ -241,18 +241,12 @@ def number_text(value: float, shift: int = 0) -> str:
 
 
 def mask_bounds(mask: str) -> tuple[float, ...] | None:
-    """`x0, y0, x1, y1` around a mask in pixels, half-open; None for one without extent or one that is no mask."""
+    """`x0, y0, x1, y1` around a mask in pixels, half-open; None for one without extent, with an empty ring, or that is no mask."""
     try:
         shape = parse_mask(mask)
     except MaskError:
         return None
-    if isinstance(shape, Rle):
-        return shape.bounds()
-    points = [point for ring in shape for point in ring]
-    if not all(shape) or not points or not all(_is_point(point) for point in points):
-        return None
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+    return find_bounds(shape) if isinstance(shape, Rle) or all(shape) else None
 
 
 def rings_of_row(row: Row) -> Rings:
@@ -301,10 +295,6 @@ def _write_ring(element: Element, ring: Sequence[Sequence[float]]) -> None:
     for number, (x, y) in enumerate(ring, start=1):
         SubElement(polygon, f"x{number}").text = number_text(x)
         SubElement(polygon, f"y{number}").text = number_text(y)
-
-
-def _is_point(point: Any) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(map(is_number, point))
 
 
 def _add(fields: dict[str, Any], name: str, value: Any) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from datatools.cards.sources import FILE as SOURCES
 from datatools.errors import DatatoolsError
+from datatools.git import ask_git
 from datatools.project import LAYOUT, Project
 from datatools.release.entries import Summary
 from datatools.release.semver import Semver, bump
 from datatools.release.tags import ARTIFACTS, Release
 from datatools.revisions import LOCK, find_stale, load_stages
-from datatools.trace.past import run_git
 
 STAGES = {"data": ("ingest", "split", "validate"), "model": ("ingest", "split", "train", "evaluate")}
 COMMITTED = (
@@ -71,9 +71,9 @@ def check_kind(version: Semver, before: Semver, summary: Summary, allow: str | N
 
 def _list_changed(root: Path) -> list[str]:
     """Files that Git has otherwise, the changelogs apart, and files that a release rests on and that Git has not."""
-    if run_git(root, "rev-parse", "--verify", "--quiet", "HEAD") == "":
+    if ask_git(root, "rev-parse", "--verify", "--quiet", "HEAD") == "":
         raise DatatoolsError(f"{root}: expected a Git repository with a commit. Got none: a release is a tag of Git.")
     status = ("status", "--porcelain", "-z", "--no-renames")
-    changed = run_git(root, *status, "--untracked-files=no", "--", ".", ":(exclude)CHANGELOG.*.md")
-    new = run_git(root, *status, "--untracked-files=all", "--", *COMMITTED)
+    changed = ask_git(root, *status, "--untracked-files=no", "--", ".", ":(exclude)CHANGELOG.*.md")
+    new = ask_git(root, *status, "--untracked-files=all", "--", *COMMITTED)
     return list(dict.fromkeys(line[3:] for text in (changed, new) for line in text.split("\0") if line[3:]))

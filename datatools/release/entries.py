@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from datatools.diff.changes import Diff
 from datatools.fixes.records import FixRecord
 from datatools.release.kinds import Reason
+from datatools.report.against.data import count_pairs
 from datatools.report.markdown import code, prose, table
 from datatools.report.words import count, visible
 
@@ -56,8 +56,8 @@ def write_message(artifact: str, version: str, summary: Summary, allow: str | No
 
 def describe_diff(diff: Diff) -> list[str]:
     """Which labels became which, the classes whose counts changed, and the decisions behind it."""
-    pairs = Counter((str(c.before), str(c.after)) for c in diff.changes if c.kind == "relabelled")
-    told = [[f"{code(old)} → {code(new)}", count(n)] for (old, new), n in pairs.most_common(PAIRS)]
+    pairs = count_pairs(diff.changes, "relabelled")[:PAIRS]
+    told = [[f"{code(pair['before'])} → {code(pair['after'])}", count(pair["n"])] for pair in pairs]
     classes = [
         [
             code(row.label),

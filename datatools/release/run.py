@@ -10,6 +10,7 @@ import yaml
 from datatools.diff.compare import compare_versions
 from datatools.diff.versions import load_version
 from datatools.errors import DatatoolsError
+from datatools.git import ask_git
 from datatools.project import Project
 from datatools.release.changelog import add_entry, changelog_path
 from datatools.release.checks import check_artifact, check_kind, check_project, check_version
@@ -18,7 +19,7 @@ from datatools.release.kinds import judge_data, judge_model, needed_kind
 from datatools.release.semver import parse_semver
 from datatools.release.tags import Release, create_tag, list_releases, tag_prefix
 from datatools.trace.models import find_tagged, tell_model
-from datatools.trace.past import SHORT, run_git
+from datatools.trace.past import SHORT
 from datatools.trace.place import WEIGHTS, Place
 
 
@@ -112,7 +113,7 @@ def _summarise_model(project: Project, before: Release | None) -> Summary:
 
 def _head(project: Project) -> str:
     """The commit that the tag is put on."""
-    return run_git(project.root, "rev-parse", "HEAD").strip()[:SHORT]
+    return ask_git(project.root, "rev-parse", "HEAD").strip()[:SHORT]
 
 
 def _check_declared(project: Project, artifact: str) -> list[str]:

@@ -5,13 +5,12 @@ In a Git repository that holds the project below its top, the folder goes before
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from datatools.errors import DatatoolsError
+from datatools.git import GitError, ask_git, run_git
 from datatools.release.semver import PATTERN, Semver, parse_semver
-from datatools.trace.past import run_git
 
 ARTIFACTS = ("data", "model")
 FIELDS = "%(refname:strip=2)%1f%(*objectname)%1f%(objectname)%1f%(creatordate:iso-strict)%1f%(taggername)"
@@ -30,25 +29,24 @@ class Release:
 
 def tag_prefix(root: Path, artifact: str) -> str:
     """What the tags of an artifact start with, `@v` included."""
-    folder = run_git(root, "rev-parse", "--show-prefix").strip().strip("/")
+    folder = ask_git(root, "rev-parse", "--show-prefix").strip().strip("/")
     return f"{folder}={artifact}@v" if folder else f"{artifact}@v"
 
 
 def list_releases(root: Path, artifact: str) -> list[Release]:
     """The releases of `artifact` (data or model), lowest version first; none outside Git."""
     prefix = tag_prefix(root, artifact)
-    lines = run_git(root, "for-each-ref", f"--format={FIELDS}", f"refs/tags/{prefix}*").splitlines()
+    lines = ask_git(root, "for-each-ref", f"--format={FIELDS}", f"refs/tags/{prefix}*").splitlines()
     found = [_to_release(line, prefix) for line in lines]
     return sorted((release for release in found if release), key=lambda release: release.version)
 
 
 def create_tag(root: Path, tag: str, message: str) -> None:
     """Make an annotated tag on HEAD. Raises DatatoolsError with what Git says."""
-    command = ["git", "-C", str(root), "tag", "--annotate", "--cleanup=verbatim", "--file=-", tag, "HEAD"]
-    done = subprocess.run(command, input=message, capture_output=True, encoding="utf-8", check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise DatatoolsError(f"{tag}: expected Git to make this tag. Got: {said[0].rstrip('.')}.")
+    try:
+        run_git(root, "tag", "--annotate", "--cleanup=verbatim", "--file=-", tag, "HEAD", stdin=message)
+    except GitError as error:
+        raise DatatoolsError(f"{tag}: expected Git to make this tag. Got: {error.said}.") from error
 
 
 def _to_release(line: str, prefix: str) -> Release | None:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from datatools.dvc_cache import OBJECT
 from datatools.file_names import find_collisions, printable
 from datatools.remotes.names import judge_path
 
-OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 FILE = re.compile(r"[0-9a-f]{32}")
 FOLDER = ".dir"  # ends the name of an object that lists the files of a folder
 # What can be wrong with an object.

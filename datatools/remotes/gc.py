@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from datatools.dvc_cache import OBJECT
 from datatools.errors import DatatoolsError
+from datatools.git import ask_git
 from datatools.progress import progress
 from datatools.remotes.checking import Checked, check_remotes, hash_remote, list_sizes
-from datatools.remotes.closure import FOLDER, MISSING, OBJECT
+from datatools.remotes.closure import FOLDER, MISSING
 from datatools.remotes.outcome import Outcome, count, size
 from datatools.remotes.scope import Scope, Wanted, open_scope
 
@@ -114,6 +115,4 @@ def _tell_commits(scope: Scope, plan: Plan) -> Iterator[str]:
 
 
 def _describe(root: Path, commit: str) -> str:
-    command = ["git", "-C", str(root), "log", "-1", "--date=short", "--format=%h %ad %s", commit]
-    said = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False).stdout.strip()
-    return said or commit[:12]
+    return ask_git(root, "log", "-1", "--date=short", "--format=%h %ad %s", commit).strip() or commit[:12]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from datatools.dvc_cache import OBJECT
 from datatools.errors import DatatoolsError
 from datatools.remotes.closure import (
     FOLDER,
     MISSING,
-    OBJECT,
     TRUNCATED,
     UNREADABLE,
     WRONG,

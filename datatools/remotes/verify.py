@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from datatools.errors import DatatoolsError
+from datatools.git import list_names
 from datatools.remotes.checking import Checked, check_cache, check_remotes, check_workspace
 from datatools.remotes.closure import FOLDER, LINK, Fault, find_twins
 from datatools.remotes.hashing import Sample
@@ -59,9 +59,10 @@ def find_links(scope: Scope) -> list[Fault]:
 
 def _list_pointers(root: Path) -> set[str]:
     """Git's list of the files that record outputs. DVC does not look for them behind links, so nothing would be missed."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--", "*.dvc", "dvc.yaml", "*/dvc.yaml"]
-    said = subprocess.run(command, capture_output=True, check=False).stdout
-    return {os.fsdecode(name) for name in said.split(b"\0") if name}
+    try:
+        return set(list_names(root, "ls-files", "-z", "--", "*.dvc", "dvc.yaml", "*/dvc.yaml"))
+    except DatatoolsError:
+        return set()  # not under Git
 
 
 def _check(scope: Scope, where: str, sample: Sample, sizes: Mapping[str, int]) -> Checked:

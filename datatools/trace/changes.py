@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from datatools.dataset import Dataset
 from datatools.diff.changes import Change
 from datatools.diff.compare import list_changes
 from datatools.diff.versions import IMAGE_COLUMNS, Version
-from datatools.revisions import read_cached
 from datatools.schema import ANNOTATIONS, IMAGES, SPLIT, Table
 from datatools.trace.past import Past, State
 from datatools.trace.place import SPLIT_TABLE
@@ -99,11 +97,8 @@ def _read_rows(
 
 
 def _read_table(state: State, md5: str, path: str, table: Table) -> pd.DataFrame | None:
-    data = read_cached(state.root, md5)
-    if data is None:
-        return None
-    frame = pd.read_parquet(io.BytesIO(data), filters=[("path", "==", path)])
-    return table.conform(frame[[name for name in frame.columns if name in table.columns]])
+    frame = state.load_rows(md5, path=path)
+    return None if frame is None else table.conform(frame[[name for name in frame.columns if name in table.columns]])
 
 
 def _compare(before: _Seen, after: _Seen) -> Iterator[Change]:

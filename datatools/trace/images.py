@@ -133,8 +133,7 @@ def _list_learners(place: Place, path: str) -> list[Story]:
     for model in list_models(place):
         learnt = list_learnt(model, path)
         if learnt is None or path in learnt:
-            described = {**model.state.describe(), "md5": model.md5, "is_current": model.is_current}
-            found.append({**described, "label": None if learnt is None else learnt[path]})
+            found.append({**model.describe(), "label": None if learnt is None else learnt[path]})
     return found
 
 

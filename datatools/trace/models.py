@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from datatools.dvc_cache import read_cached
 from datatools.packed import among
 from datatools.provenance import describe_fixes, list_changing
 from datatools.release.tags import list_releases
-from datatools.revisions import read_cached
 from datatools.schema import CONSENSUS
 from datatools.trace.past import State, open_state
 from datatools.trace.place import AUGMENTED_TABLE, FACTS, METRICS, SPLIT_TABLE, WEIGHTS, Place
@@ -47,6 +46,10 @@ class Model:
         facts = self.state.load_json(self.state.find_out(FACTS))
         return facts if isinstance(facts, dict) else None
 
+    def describe(self) -> Story:
+        """Its weights, the state that first had it, and whether it is the one on disk, as other stories name it."""
+        return {**self.state.describe(), "md5": self.md5, "is_current": self.is_current}
+
     @property
     def is_current(self) -> bool:
         """Whether it is the one on disk."""
@@ -72,7 +75,7 @@ class Model:
         state, (annotations, _, fixes) = self.state, DATASET
         if state.find_out(annotations) != state.find_dep("train", annotations):
             return None
-        return _load_columns(state, state.find_out(fixes), ["id", "status", "op"])
+        return state.load_rows(state.find_out(fixes), ["id", "status", "op"])
 
 
 def list_models(place: Place) -> list[Model]:
@@ -134,9 +137,9 @@ def list_learnt(model: Model, path: str | None = None) -> dict[str, str] | None:
     None where the tables are not on this machine.
     """
     state, classes = model.state, (model.facts or {}).get("classes")
-    split = _load_columns(state, state.find_dep("train", SPLIT_TABLE), ["path", "split"], path)
+    split = state.load_rows(state.find_dep("train", SPLIT_TABLE), ["path", "split"], path)
     names = ["path", "label", "kind", "annotator"]
-    rows = _load_columns(state, state.find_dep("train", DATASET[0]), names, path)
+    rows = state.load_rows(state.find_dep("train", DATASET[0]), names, path)
     if split is None or rows is None or classes is None:
         return None
     is_label = (rows["kind"] == "label") & (rows["annotator"] == CONSENSUS) & rows["label"].isin(classes)
@@ -149,7 +152,7 @@ def _count_copies(model: Model) -> int | None:
     """Augmented copies that it learnt as well; 0 where it was augmented online."""
     if (model.facts or {}).get("record", {}).get("augment", {}).get("mode") == "online":
         return 0
-    rows = _load_columns(model.state, model.state.find_dep("train", AUGMENTED_TABLE), ["path"])
+    rows = model.state.load_rows(model.state.find_dep("train", AUGMENTED_TABLE), ["path"])
     return None if rows is None else int(rows["path"].nunique())
 
 
@@ -166,12 +169,3 @@ def _list_releases_with(place: Place, md5: str) -> list[str]:
     tags = [release.tag for release in list_releases(root, "model")]
     states = {tag: open_state(root, f"refs/tags/{tag}") for tag in tags}
     return [tag for tag, state in states.items() if state and state.find_out(WEIGHTS) == md5]
-
-
-def _load_columns(state: State, md5: str | None, columns: list[str], path: str | None = None) -> pd.DataFrame | None:
-    """These columns of a table, all rows or those of one path; None where the cache has no such file."""
-    data = read_cached(state.root, md5)
-    if data is None:
-        return None
-    filters = None if path is None else [("path", "==", path)]
-    return pd.read_parquet(io.BytesIO(data), columns=columns, filters=filters)

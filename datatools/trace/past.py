@@ -6,21 +6,22 @@ what this machine does not have is told as such: a trace never waits for a netwo
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import pandas as pd
 
+from datatools.dvc_cache import read_cached
 from datatools.errors import DatatoolsError
-from datatools.revisions import LOCK, Stages, read_cached
+from datatools.git import ask_git, read_committed
+from datatools.revisions import LOCK, Stages, find_out, parse_stages
 
 SHORT = 12  # digits of a commit
 LINE = "%H%x1f%aI%x1f%an%x1f%s"  # of git log
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a lock of 30 KB takes 100 ms in pure Python
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class State:
 
     def find_out(self, path: str) -> str | None:
         """The hash of the file `path` that a stage wrote."""
-        outs = (out for stage in self.stages.values() for out in stage.get("outs", ()))
-        return next((str(out.get("md5")) for out in outs if out["path"] == path), None)
+        return find_out(self.stages, path)
 
     def find_dep(self, stage: str, path: str) -> str | None:
         """The hash of the file `path` that a stage read."""
@@ -49,13 +49,26 @@ class State:
         data = read_cached(self.root, md5)
         return None if data is None else json.loads(data)
 
+    def load_rows(
+        self, md5: str | None, columns: Sequence[str] | None = None, path: str | None = None
+    ) -> pd.DataFrame | None:
+        """A Parquet table by its hash: these columns, all if none are named, of all rows or those of the image `path`.
+
+        None where the cache has no such file.
+        """
+        data = read_cached(self.root, md5)
+        if data is None:
+            return None
+        filters = None if path is None else [("path", "==", path)]
+        return pd.read_parquet(io.BytesIO(data), columns=columns and list(columns), filters=filters)
+
     def load_committed_json(self, path: str) -> Any:
         """A JSON document that Git itself holds, such as metrics; None where it is not there."""
         if self.commit is None:
             file = self.root / path
             return json.loads(file.read_bytes()) if file.is_file() else None
-        text = run_git(self.root, "show", f"{self.commit}:./{path}")
-        return json.loads(text) if text else None
+        data = read_committed(self.root, self.commit, path)
+        return json.loads(data) if data else None
 
     def describe(self) -> dict[str, str]:
         """Commit, time, person and subject, as a story tells them."""
@@ -83,46 +96,32 @@ def load_past(root: Path, limit: int) -> Past:
         raise DatatoolsError(f"--commits must be at least 1. Got {limit} instead.")
     found = list(_list_committed(root, limit + 1))
     here = root / LOCK
-    now = [State(root, _parse(here.read_text(encoding="utf-8")))] if here.is_file() else []
+    now = [State(root, parse_stages(here.read_bytes()) or {})] if here.is_file() else []
     return Past([*reversed(found[:limit]), *now], len(found) > limit)
 
 
 def open_state(root: Path, revision: str) -> State | None:
     """The state of a tag or commit; None where it has no dvc.lock."""
-    text = run_git(root, "show", f"{revision}:./{LOCK}")
-    return State(root, _parse(text), revision) if text else None
-
-
-def run_git(root: Path, *arguments: str) -> str:
-    """What a Git command prints; empty where it fails, or there is no Git."""
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    text = read_committed(root, revision, LOCK)
+    return State(root, parse_stages(text) or {}, revision) if text else None
 
 
 def find_commit_of(root: Path, text: str, path: str) -> dict[str, str]:
     """The commit that first brought `text` into the file or folder `path`, described as a state is."""
-    log = run_git(root, "log", f"--format={LINE}", "-S", text, "--", f"./{path}").splitlines()
-    commit, when, who, subject = log[-1].split("\x1f", 3) if log else (None, "", "", "")
-    return State(root, {}, commit, when, who, subject).describe()
+    log = _read_log(root, "-S", text, "--", f"./{path}")
+    return State(root, {}, *log[-1]).describe() if log else State(root, {}).describe()
 
 
 def _list_committed(root: Path, limit: int) -> Iterator[State]:
     """The newest first."""
-    log = run_git(root, "log", f"-n{limit}", f"--format={LINE}", "--", f"./{LOCK}")
-    for line in log.splitlines():
-        commit, when, who, subject = line.split("\x1f", 3)
-        text = run_git(root, "show", f"{commit}:./{LOCK}")
+    for commit, *told in _read_log(root, f"-n{limit}", "--", f"./{LOCK}"):
+        text = read_committed(root, commit, LOCK)
         if text:
-            yield State(root, _parse(text), commit, when, who, subject)
+            yield State(root, parse_stages(text) or {}, commit, *told)
 
 
-def _parse(text: str) -> Mapping[str, Any]:
-    try:
-        stages = yaml.load(text, LOADER)["stages"]
-    except (yaml.YAMLError, KeyError, TypeError):
-        return {}
-    return stages if isinstance(stages, dict) else {}
+def _read_log(root: Path, *arguments: str) -> list[tuple[str, str, str, str]]:
+    """Hash, moment, person and subject of commits, as `git log` with these arguments has them; empty without Git."""
+    log = ask_git(root, "log", "-z", f"--format={LINE}", *arguments)
+    entries = (entry.split("\x1f", 3) for entry in log.split("\0") if entry)
+    return [(commit, when, who, subject) for commit, when, who, subject in entries]

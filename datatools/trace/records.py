@@ -34,5 +34,4 @@ def tell_record(place: Place, record_id: str) -> Story:
 
 def _tell(model: Model, record_id: str) -> Story:
     ids = model.fix_ids
-    described = {**model.state.describe(), "md5": model.md5, "is_current": model.is_current}
-    return {**described, "with_it": None if ids is None else record_id in ids}
+    return {**model.describe(), "with_it": None if ids is None else record_id in ids}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -291,3 +292,28 @@ CODES = {  # what a message speaks of -> the code of the check that repeats it
 def reason_of(message: str) -> str:
     """The reason that a rejected row with this message must have."""
     return next((code for text, code in CODES.items() if text in message), "broken_row")
+
+
+def check_round_trip(fmt: Format, content: Content) -> None:
+    """What `fmt` saves of `content` it loads again, whole."""
+    again = round_trip(fmt, content)
+    assert again.records.drop(columns="source").equals(content.records.drop(columns="source"))
+    assert again.annotations.drop(columns="source").equals(content.annotations.drop(columns="source"))
+    assert again.same_as(content)
+    assert again.rejected.empty
+
+
+def check_saving_twice(fmt: Format, content: Content) -> None:
+    """What was saved and loaded is saved as the same files again, and `content` stays as it is."""
+    assert fmt.save is not None
+    before = copy.deepcopy(content)
+    with tempfile.TemporaryDirectory() as name:
+        first, second = Path(name, "first"), Path(name, "second")
+        fmt.save(content, first)
+        fmt.save(round_trip(fmt, content), second)
+        assert _files(first) == _files(second)
+    assert content.same_as(before)
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from datatools import cli
 from datatools.cli.remotes import DEADLINE_S
 from datatools.remotes import session
+from tests.command_line import Run
 from tests.remotes.projects import FOLDER, clone, commit, md5_of, objects_of
 
-Run = Callable[..., tuple[int, str, str]]
 
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process, in a folder: exit code, stdout, stderr."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(root: Path, *argv: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(root)
-        monkeypatch.setattr(sys, "argv", ["datatools", *argv])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return call
-
-
-def test_push_pull_verify_and_gc(run: Run, fresh: Path) -> None:
-    code, out, _ = run(fresh, "push")
+def test_push_pull_verify_and_gc(run_in: Run, fresh: Path) -> None:
+    code, out, _ = run_in(fresh, "push")
     assert (code, out.startswith("pushed: storage: 14 objects sent, 14 of 14 hashed there and right")) == (0, True)
     assert "receipt data/receipts/" in out
     commit(fresh, "receipt")
     other = clone(fresh, "other")
-    code, out, _ = run(other / "data", "pull")
+    code, out, _ = run_in(other / "data", "pull")
     assert (code, "14 objects fetched, 14 objects hashed and right" in out) == (0, True), (
         "from a folder of the project too"
     )
     objects_of(fresh.parents[1] / "store")[md5_of(fresh, f"{FOLDER}/sub/3.png")].unlink()
-    code, out, _ = run(other, "verify", "--format", "json")
+    code, out, _ = run_in(other, "verify", "--format", "json")
     document = json.loads(out)
     assert (code, document["proven"], document["faults"][0]["paths"]) == (1, False, [f"{FOLDER}/sub/3.png"])
-    code, out, _ = run(other, "gc")
+    code, out, _ = run_in(other, "gc")
     assert (code, "would go from the cache: 0 objects" in out) == (0, True), (
         "missing there is no reason to stop: it stays"
     )
@@ -65,8 +45,8 @@ def test_push_pull_verify_and_gc(run: Run, fresh: Path) -> None:
         (["push", "--deadline", "0"], "--deadline: expected seconds above 0"),
     ],
 )
-def test_wrong_calls_are_one_line(run: Run, fresh: Path, argv: list[str], message: str) -> None:
-    code, out, err = run(fresh, *argv)
+def test_wrong_calls_are_one_line(run_in: Run, fresh: Path, argv: list[str], message: str) -> None:
+    code, out, err = run_in(fresh, *argv)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1

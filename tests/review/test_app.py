@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import urllib.error
@@ -19,9 +18,10 @@ from datatools.fixes.records import load_records
 from datatools.review import app
 from datatools.review.app import open_app
 from datatools.review.cards import load_deck
-from datatools.review.load import NAME, find_review
+from datatools.review.load import find_review
 from datatools.review.process import free_port
 from datatools.review.run import open_review, save_review
+from tests.review.pressing import press
 
 psutil = pytest.importorskip("psutil")
 WAIT_MS = 30_000
@@ -219,17 +219,6 @@ def test_nothing_is_written_to_the_home_folder(page, project):
     made = [path for path in (home / ".fiftyone", home / "fiftyone") if path.exists()]
     started = psutil.Process().create_time()
     assert [path for path in made if path.stat().st_mtime > started] == []
-
-
-def press(port, action, sample):
-    """What the page sends for a key, and the message that the App would show."""
-    body = {"operator_uri": f"@datatools/review/{action}", "params": {}, "dataset_name": NAME, "view": []}
-    body |= {"current_sample": sample, "selected": [], "extended": {}, "filters": {}}
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/operators/execute", json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        requests = json.load(response)["executor"]["requests"]
-    return "; ".join(item["params"]["message"] for item in requests if item["operator_uri"] == "notify")
 
 
 def _id(review, path):

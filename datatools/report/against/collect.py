@@ -11,20 +11,20 @@ from datatools.checks.runner import load_checks
 from datatools.dataset import Dataset
 from datatools.diff.changes import Change, Diff
 from datatools.diff.compare import compare_versions
-from datatools.diff.versions import Version, load_version
+from datatools.diff.versions import Version, read_version
 from datatools.errors import DatatoolsError
 from datatools.evaluate.comparison import find_same_images
-from datatools.gate import Baseline, find_renamed, load_baseline
+from datatools.gate import find_renamed, make_baseline
 from datatools.mutes import Mute, parse_mutes
 from datatools.params import ReportParams, load_params
 from datatools.project import LAYOUT, Project
 from datatools.report.against.data import summarise_diff, summarise_findings, summarise_versions
-from datatools.report.against.files import Files, open_files
 from datatools.report.against.model import Maps, align_versions, load_lift, summarise_models
 from datatools.report.against.verdict import write_verdict
 from datatools.report.summary import to_plain
 from datatools.report.words import plural
 from datatools.split.promises import list_promises
+from datatools.version_files import VersionFiles, open_files
 
 SCHEMA = 1
 Section = dict[str, Any]
@@ -38,7 +38,7 @@ class Against:
     diff: Diff
     datasets: tuple[Dataset, Dataset]
     maps: Maps | None = None
-    base: Files | None = None
+    base: VersionFiles | None = None
     n_thumbnails: int = 0
     same: Mapping[str, str] = field(default_factory=dict)  # path after -> path before, of images with the same bytes
 
@@ -49,8 +49,8 @@ def collect_against(project: Project, base: str, head: str | None = None) -> Aga
     Nothing is checked out. What one of them lacks (findings, a certificate, predictions) is said and left out; without
     data sets there is nothing to report.
     """
-    versions = load_version(project, base), load_version(project, head)
-    files = open_files(project, base), open_files(project, head)
+    files = open_files(project.root, base), open_files(project.root, head)
+    versions = read_version(project, files[0]), read_version(project, files[1])
     params = load_params(project.params, ReportParams)
     diff = compare_versions(*versions)
     images = versions[0].dataset.images, versions[1].dataset.images
@@ -62,7 +62,7 @@ def collect_against(project: Project, base: str, head: str | None = None) -> Aga
         "title": params.title or project.root.resolve().name,
         "versions": summarise_versions(diff),
         "data": summarise_diff(diff),
-        "findings": _findings(project, files, versions, diff),
+        "findings": _findings(versions, diff, _mutes(files[1])),
         "split": _split(files[1]),
         "model": summarise_models(*files, datasets, (versions[0].split, versions[1].split), same),
         "map": None if maps is None else _describe_map(maps, diff),
@@ -76,13 +76,12 @@ def collect_against(project: Project, base: str, head: str | None = None) -> Aga
 
 def from_diff(diff: Diff, title: str = "Data diff") -> Section:
     """The document of a diff alone: no split, no model."""
-    titles = {check.code: check.title for check in load_checks()}
     document: Section = {
         "schema": SCHEMA,
         "title": title,
         "versions": summarise_versions(diff),
         "data": summarise_diff(diff),
-        "findings": summarise_findings(diff, titles),
+        "findings": summarise_findings(diff, _load_titles()),
     }
     return {"schema": SCHEMA, "title": title, "verdict": write_verdict(document), **document}
 
@@ -105,30 +104,26 @@ def list_costs(document: Section) -> list[Section]:
     return [{"what": what, "text": text} for what, text in rows]
 
 
-def _findings(
-    project: Project, files: tuple[Files, Files], versions: tuple[Version, Version], diff: Diff
-) -> Section | None:
-    titles = {check.code: check.title for check in load_checks()}
+def _findings(versions: tuple[Version, Version], diff: Diff, mutes: tuple[Mute, ...]) -> Section | None:
+    before, after = versions
+    known = None
+    if before.findings is not None:
+        known = make_baseline(before.name, before.findings, before.dataset.images, before.checks)
     today = datetime.datetime.now(datetime.UTC).date()
-    images = versions[1].dataset.images
-    return summarise_findings(diff, titles, images, _baseline(files[0]), _mutes(files[1]), today)
+    return summarise_findings(diff, _load_titles(), after.dataset.images, known, mutes, today)
 
 
-def _baseline(files: Files) -> Baseline | None:
-    if files.revision is None:
-        return None
-    try:
-        return load_baseline(files.revision)
-    except DatatoolsError:
-        return None
+def _load_titles() -> dict[str, str]:
+    """What each check is called, by its code."""
+    return {check.code: check.title for check in load_checks()}
 
 
-def _mutes(files: Files) -> tuple[Mute, ...]:
+def _mutes(files: VersionFiles) -> tuple[Mute, ...]:
     text = files.read_text(LAYOUT["mutes"])
     return parse_mutes(text, LAYOUT["mutes"]) if text else ()
 
 
-def _split(files: Files) -> Section | None:
+def _split(files: VersionFiles) -> Section | None:
     try:
         certificate = files.load_json(f"{LAYOUT['split']}/certificate.json")
     except DatatoolsError:

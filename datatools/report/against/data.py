@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from datatools.diff.changes import Change, Diff
+from datatools.diff.counting import rank_severity
 from datatools.gate import Baseline, decide
 from datatools.mutes import Mute, apply_mutes
 from datatools.report.summary import to_plain
@@ -172,7 +173,7 @@ def summarise_findings(
         _count_code(code, counted[counted["code"] == code], gone[gone["code"] == code], titles, totals)
         for code in codes
     ]
-    rows.sort(key=lambda row: (-_rank(row["severity"]), -row["new"], row["code"]))
+    rows.sort(key=lambda row: (-rank_severity(row["severity"]), -row["new"], row["code"]))
     severities = counted["severity"].value_counts()
     plain: Section = to_plain(
         {
@@ -206,10 +207,6 @@ def _count_code(
 
 def _class_change(row: Section) -> int:
     return abs(row["images_after"] - row["images_before"]) + abs(row["objects_after"] - row["objects_before"])
-
-
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
 def _count_images(changes: Iterable[Change]) -> int:

@@ -218,25 +218,25 @@ def _model(model: Section | None) -> list[Block]:
             [row["what"], code(row["name"]), code(row["before"]), code(row["after"])] for row in model["also_changed"]
         ]
         blocks += ["Not only the data changed:", Rows(["", "name", "before", "after"], rows, "other change")]
-    if model["confusions"]:
-        cells = [
-            [
-                code(row["actual"]),
-                code(row["predicted"]),
-                count(row["before"]),
-                count(row["after"]),
-                f"{row['change']:+,}",
-            ]
-            for row in model["confusions"]
-        ]
-        head = ["label", "called", "#before", "#after", "#change"]
-        blocks += ["Confusion matrix, the cells that changed most:", Rows(head, cells, "cell")]
-    classes = [
+    return [*blocks, *_confusions(model["confusions"]), *_recalls(model["classes"])]
+
+
+def _confusions(cells: Sequence[Section]) -> list[Block]:
+    rows = [
+        [code(row["actual"]), code(row["predicted"]), count(row["before"]), count(row["after"]), f"{row['change']:+,}"]
+        for row in cells
+    ]
+    head = ["label", "called", "#before", "#after", "#change"]
+    return ["Confusion matrix, the cells that changed most:", Rows(head, rows, "cell")] if rows else []
+
+
+def _recalls(classes: Sequence[Section]) -> list[Block]:
+    rows = [
         [code(row["class"]), count(row["support"]), percent(row["before"]), percent(row["after"]), _interval(row)]
-        for row in model["classes"]
+        for row in classes
     ]
     head = ["recall of class", "#images", "#before", "#after", "#difference, points"]
-    return [*blocks, *([Rows(head, classes, "class", "classes")] if classes else [])]
+    return [Rows(head, rows, "class", "classes")] if rows else []
 
 
 def list_caveats(model: Section) -> list[str]:

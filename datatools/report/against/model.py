@@ -17,10 +17,11 @@ from datatools.evaluate.alignment import Alignment, align_maps, restart_map
 from datatools.evaluate.comparison import compare_models
 from datatools.evaluate.projection import N_NEIGHBORS
 from datatools.project import LAYOUT
-from datatools.report.against.files import Files, find_other_changes
+from datatools.report.against.other_changes import find_other_changes
 from datatools.report.summary import to_plain
 from datatools.schema import PREDICTIONS
 from datatools.similarity.graph import find_neighbors
+from datatools.version_files import VersionFiles
 
 Section = dict[str, Any]
 FOLDER = "reports/evaluate"
@@ -31,7 +32,11 @@ VIEWS = ("data", "model")  # the map to show: of all data where both versions ha
 
 
 def summarise_models(
-    before: Files, after: Files, datasets: tuple[Dataset, Dataset], splits: tuple[Any, Any], same: Mapping[str, str]
+    before: VersionFiles,
+    after: VersionFiles,
+    datasets: tuple[Dataset, Dataset],
+    splits: tuple[Any, Any],
+    same: Mapping[str, str],
 ) -> Section:
     """The comparison (datatools/evaluate/comparison.py) as a document; `missing` says why there is none.
 
@@ -58,7 +63,7 @@ def summarise_models(
     return plain
 
 
-def load_predictions(files: Files, dataset: Dataset, split: pd.DataFrame | None) -> pd.DataFrame | None:
+def load_predictions(files: VersionFiles, dataset: Dataset, split: pd.DataFrame | None) -> pd.DataFrame | None:
     """PREDICTIONS of a version; None where it has none.
 
     A version of before predictions.parquet was written has confusion.csv, a row a test image in the order of paths: that
@@ -79,7 +84,7 @@ def load_predictions(files: Files, dataset: Dataset, split: pd.DataFrame | None)
     )
 
 
-def load_run(files: Files) -> Section:
+def load_run(files: VersionFiles) -> Section:
     """What model.json says of a training, as far as a reader of the pull request needs it; empty without one."""
     try:
         document = files.load_json(f"{LAYOUT['models']}/model.json")
@@ -90,18 +95,11 @@ def load_run(files: Files) -> Section:
     return {name: record.get(name) for name in names if name in record}
 
 
-def load_lift(files: Files, data: str | None) -> Section | None:
+def load_lift(files: VersionFiles, data: str | None) -> Section | None:
     """reports/lift.json of this version, if one was measured, of the data version `data`."""
-    text = files.read_text(LIFT)
-    if text is None:
-        try:
-            found = files.read(LIFT)
-        except DatatoolsError:
-            return None
-        text = None if found is None else found.decode("utf-8", "replace")
     try:
-        lift = json.loads(text) if text else None
-    except ValueError:
+        lift = json.loads(files.read_text(LIFT) or "null")
+    except (DatatoolsError, ValueError):
         return None
     is_ours = isinstance(lift, dict) and lift.get("measured") and lift.get("data_version") == data
     return lift if is_ours else None
@@ -117,7 +115,9 @@ class Maps:
     is_restarted: bool
 
 
-def align_versions(before: Files, after: Files, same: Mapping[str, str], paths: Sequence[str]) -> Maps | None:
+def align_versions(
+    before: VersionFiles, after: VersionFiles, same: Mapping[str, str], paths: Sequence[str]
+) -> Maps | None:
     """Both maps; None where a version has no map, or they have none of the same kind.
 
     A map of all data that a turn does not lay on the other is made anew from the places of before, if the embeddings of
@@ -143,7 +143,7 @@ def align_versions(before: Files, after: Files, same: Mapping[str, str], paths: 
     return None
 
 
-def _restart(after: Files, old: pd.DataFrame, new: pd.DataFrame, paths: pd.Index) -> pd.DataFrame | None:
+def _restart(after: VersionFiles, old: pd.DataFrame, new: pd.DataFrame, paths: pd.Index) -> pd.DataFrame | None:
     """`new` with other places: its t-SNE begun at those of `old`; None without embeddings."""
     try:
         data = after.read(f"{LAYOUT['neighbors']}/embeddings.npy")

@@ -8,16 +8,16 @@ from typing import Any
 
 import yaml
 
+from datatools.dvc_cache import read_cached
 from datatools.images import RGB, UnreadableImageError, decode_image
 from datatools.project import LAYOUT
-from datatools.report.against.files import Files
-from datatools.revisions import read_cached
+from datatools.version_files import VersionFiles
 
 
 class OldImages:
     """The images below the data root of a revision, those that are files of their own there."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: VersionFiles) -> None:
         """`files`: of the revision."""
         self._files = files
 

@@ -12,8 +12,8 @@ from datatools.project import Project
 from datatools.report.against.build import CASES
 from datatools.report.against.cards import Card, choose_paths, draw_cards, outlines_of, tell_changes
 from datatools.report.against.collect import collect_against
-from datatools.report.against.files import open_files
 from datatools.report.against.old_images import OldImages
+from datatools.version_files import open_files
 from tests.report.against.projects import PATHS, make_state, relabel, start, write
 
 BASE = make_state()
@@ -125,7 +125,7 @@ def test_an_image_with_other_pixels_has_two_pictures(tmp_path: Path) -> None:
 
 def test_old_images_are_only_those_of_the_revision(tmp_path: Path) -> None:
     project = write(start(tmp_path / "p"), BASE, "base")
-    old = OldImages(open_files(project, "HEAD"))
+    old = OldImages(open_files(project.root, "HEAD"))
     image = old.decode(PATHS[0])
     assert image is not None
     assert image.shape == (24, 32, 3)
@@ -139,7 +139,7 @@ def test_a_pointer_that_points_nowhere_has_no_images(tmp_path: Path, text: str) 
     project = start(tmp_path / "p")
     write(project, BASE)
     (project.root / "data" / "raw.dvc").write_text(text)
-    assert OldImages(open_files(project, None)).decode(PATHS[0]) is None
+    assert OldImages(open_files(project.root, None)).decode(PATHS[0]) is None
 
 
 def test_no_more_cards_than_the_parameter_says(tmp_path: Path) -> None:

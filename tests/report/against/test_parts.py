@@ -15,12 +15,13 @@ from datatools.errors import DatatoolsError
 from datatools.evaluate.alignment import align_maps
 from datatools.report.against.collect import collect_against, mark_images
 from datatools.report.against.data import describe_value, take_turns
-from datatools.report.against.files import find_other_changes, open_files
 from datatools.report.against.model import align_versions, load_lift, load_predictions
+from datatools.report.against.other_changes import find_other_changes
 from datatools.report.against.pictures import MAX_CLASSES, choose_classes, draw_confusion_change, draw_maps
 from datatools.report.against.verdict import judge, list_kinds, points, write_difference
 from datatools.schema import PREDICTIONS
 from datatools.store import save_csv, save_json, save_table
+from datatools.version_files import VersionFiles, open_files
 from tests.finished_runs import entry, git
 from tests.report.against.projects import PATHS, _dataset, make_state, relabel, start, write
 
@@ -61,32 +62,33 @@ def test_predictions_of_an_older_version_come_from_its_confusion_rows(tmp_path: 
     (folder / "predictions.parquet").unlink()
     save_csv(folder / "confusion.csv", expected[["label", "predicted"]].rename(columns={"label": "actual"}))
     dataset, split = _dataset(BASE), pd.read_parquet(project.split / "split.parquet")
-    found = load_predictions(open_files(project, None), dataset, split)
+    found = load_predictions(open_files(project.root, None), dataset, split)
     assert found is not None
     assert found["confidence"].isna().all()
     pd.testing.assert_frame_equal(
         found.drop(columns="confidence"), PREDICTIONS.conform(expected).drop(columns="confidence")
     )
     other = _dataset(relabel(BASE, PATHS[3], "cat"))
-    assert load_predictions(open_files(project, None), other, split) is None
+    assert load_predictions(open_files(project.root, None), other, split) is None
 
 
-def test_files_of_a_revision_are_not_those_on_disk(tmp_path: Path) -> None:
+def test_each_file_of_a_version_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = write(start(tmp_path / "p"), BASE, "base")
     write(project, replace(BASE, test=PATHS[:5]))
-    sizes = [
-        len(open_files(project, name).load_table("reports/evaluate/predictions.parquet", PREDICTIONS)) for name in ("HEAD", None)
-    ]  # fmt: skip
-    assert sizes == [20, 5]
-    assert open_files(project, None).read("nowhere") is None
-    assert open_files(project, "HEAD").read_text("nowhere") is None
-    assert open_files(project, "HEAD").find_stale("evaluate") == ""
+    read: list[tuple[str, str]] = []
+    real = VersionFiles.read
+    monkeypatch.setattr(
+        VersionFiles, "read", lambda files, path: (read.append((files.name, path)), real(files, path))[1]
+    )
+    collect_against(project, "HEAD")
+    assert len(read) == len(set(read))
+    assert {name for name, _ in read} == {"HEAD", "workspace"}
 
 
 def test_a_workspace_that_is_out_of_date_says_so(tmp_path: Path) -> None:
     project = write(start(tmp_path / "p"), BASE, "base")
     save_table(project.metrics.parent / "predictions.parquet", PREDICTIONS.empty(), PREDICTIONS)
-    assert "is not what the stage evaluate wrote" in open_files(project, None).find_stale("evaluate")
+    assert "is not what the stage evaluate wrote" in open_files(project.root, None).find_stale("evaluate")
     document = collect_against(project, "HEAD").document
     assert "is not what the stage evaluate wrote" in document["model"]["stale"]
 
@@ -103,14 +105,14 @@ def test_a_workspace_that_is_out_of_date_says_so(tmp_path: Path) -> None:
 def test_only_a_measured_lift_of_this_data_is_shown(tmp_path: Path, lift: Any, is_shown: bool) -> None:
     project = write(start(tmp_path / "p"), BASE, "base")
     save_json(project.root / "reports" / "lift.json", lift)
-    assert (load_lift(open_files(project, None), "d1") is not None) is is_shown
-    assert load_lift(open_files(project, "HEAD"), "d1") is None
+    assert (load_lift(open_files(project.root, None), "d1") is not None) is is_shown
+    assert load_lift(open_files(project.root, "HEAD"), "d1") is None
 
 
 def test_a_broken_lift_is_none(tmp_path: Path) -> None:
     project = write(start(tmp_path / "p"), BASE)
     (project.root / "reports" / "lift.json").write_text("{")
-    assert load_lift(open_files(project, None), "d1") is None
+    assert load_lift(open_files(project.root, None), "d1") is None
 
 
 def test_maps_are_joined_by_what_images_are_called_now(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_maps_are_joined_by_what_images_are_called_now(tmp_path: Path) -> None:
     labels = {("images/renamed.png" if path == PATHS[7] else path): label for path, label in BASE.labels.items()}
     write(project, replace(BASE, labels=labels))
     same = {"images/renamed.png": PATHS[7], **{path: path for path in PATHS[8:20]}}
-    found = align_versions(open_files(project, "HEAD"), open_files(project, None), same, list(labels))
+    found = align_versions(open_files(project.root, "HEAD"), open_files(project.root, None), same, list(labels))
     assert found is not None
     assert (found.view, found.is_restarted) == ("data", False)
     assert f"before: {PATHS[0]}" in found.before.index
@@ -130,7 +132,7 @@ def test_a_map_that_no_turn_lays_on_the_other_is_made_anew(tmp_path: Path) -> No
     table = pd.read_csv(project.metrics.parent / "tsne.csv")
     write(project, BASE)
     save_csv(project.metrics.parent / "tsne.csv", table.assign(x=table["x"].to_numpy()[::-1]))
-    files = open_files(project, "HEAD"), open_files(project, None)
+    files = open_files(project.root, "HEAD"), open_files(project.root, None)
     same = {path: path for path in PATHS}
     jumped = align_versions(*files, same, PATHS)
     assert jumped is not None
@@ -150,7 +152,7 @@ def test_a_map_that_no_turn_lays_on_the_other_is_made_anew(tmp_path: Path) -> No
 
 def test_without_maps_there_is_none(tmp_path: Path) -> None:
     project = write(start(tmp_path / "p"), replace(BASE, with_model=False), "base")
-    assert align_versions(open_files(project, "HEAD"), open_files(project, None), {}, PATHS) is None
+    assert align_versions(open_files(project.root, "HEAD"), open_files(project.root, None), {}, PATHS) is None
 
 
 @pytest.mark.parametrize(
