@@ -49,16 +49,16 @@ def decide(
         return _include(project, image, why=why, who=who, base=seen.version)
     path, when = find_image(seen, image), now()
     dataset = load_current(project, seen, path)
+    signed: dict[str, Any] = {"who": who, "when": when, "why": why, "base": seen.version}
+    signed["evidence"] = _find_evidence(project, path)
     if label is not None:
-        records = relabel_image(dataset, path, label, who=who, when=when, why=why)
+        records = relabel_image(dataset, path, label, **signed)
     elif side is not None:
-        records = [FixRecord("set_split", who, when, why, path, after=side)]
+        records = [FixRecord("set_split", path=path, after=side, **signed)]
     elif confirm:
-        records = confirm_image(dataset, path, who=who, when=when, why=why)
+        records = confirm_image(dataset, path, **signed)
     else:
-        records = exclude_image(dataset, path, who=who, when=when, why=why)
-    evidence = _find_evidence(project, path)
-    records = [dataclasses.replace(record, base=seen.version, evidence=evidence) for record in records]
+        records = exclude_image(dataset, path, **signed)
     append_records(sitting_path(project.fixes, who, when), records)
     return records
 
@@ -170,9 +170,17 @@ def load_current(project: Project, dataset: Dataset, path: str | None = None) ->
 
 
 def relabel_image(
-    dataset: Dataset, path: str, label: str, *, who: str, when: str, why: str, evidence: Mapping[str, Any] | None = None
+    dataset: Dataset,
+    path: str,
+    label: str,
+    *,
+    who: str,
+    when: str,
+    why: str,
+    base: str = "",
+    evidence: Mapping[str, Any] | None = None,
 ) -> list[FixRecord]:
-    """Records that give the image `path` another label.
+    """Records that give the image `path` another label; `base` is the data version that was looked at, else that of `dataset`.
 
     The image's label changes, and so does every box or mask in it that carried the same label: one record each.
     Raises DatatoolsError for an unknown image or class, or when the image has that label already.
@@ -184,29 +192,51 @@ def relabel_image(
     if before == label:
         raise DatatoolsError(f"{path} has the label {label!r} already. To put that on record, use --confirm.")
     common: dict[str, Any] = {"op": "relabel", "path": path, "after": label, "who": who, "when": when, "why": why}
-    common |= {"base": dataset.version, "evidence": dict(evidence or {})}
+    common |= {"base": base or dataset.version, "evidence": dict(evidence or {})}
     ids = [label_id(path), *_objects_with(rows, before)]
     return [FixRecord(annotation_id=annotation_id, before=before, **common) for annotation_id in ids]
 
 
 def confirm_image(
-    dataset: Dataset, path: str, *, who: str, when: str, why: str, evidence: Mapping[str, Any] | None = None
+    dataset: Dataset,
+    path: str,
+    *,
+    who: str,
+    when: str,
+    why: str,
+    base: str = "",
+    evidence: Mapping[str, Any] | None = None,
 ) -> list[FixRecord]:
     """The record that says: a person looked, the label is right. Raises DatatoolsError for an unknown image."""
     before = _label_of(_rows_of(dataset, path), path)
     return [
         FixRecord(
-            "confirm", who, when, why, path, label_id(path), before, base=dataset.version, evidence=dict(evidence or {})
+            "confirm",
+            who,
+            when,
+            why,
+            path,
+            label_id(path),
+            before,
+            base=base or dataset.version,
+            evidence=dict(evidence or {}),
         )
     ]
 
 
 def exclude_image(
-    dataset: Dataset, path: str, *, who: str, when: str, why: str, evidence: Mapping[str, Any] | None = None
+    dataset: Dataset,
+    path: str,
+    *,
+    who: str,
+    when: str,
+    why: str,
+    base: str = "",
+    evidence: Mapping[str, Any] | None = None,
 ) -> list[FixRecord]:
     """The record that takes an image out of the data set. Raises DatatoolsError for an unknown image."""
     _rows_of(dataset, path)
-    return [FixRecord("exclude", who, when, why, path, base=dataset.version, evidence=dict(evidence or {}))]
+    return [FixRecord("exclude", who, when, why, path, base=base or dataset.version, evidence=dict(evidence or {}))]
 
 
 def find_image(dataset: Dataset, name: str) -> str:
