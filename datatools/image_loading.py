@@ -40,11 +40,13 @@ def load_pixels(
     Takes `n * side_px**2 * 3` bytes of memory. With the `sha256` of each image, pixels are kept in the folder `cache` and
     only new images are decoded. Raises DatatoolsError if a file that must be decoded has changed since ingest.
     """
-    load = functools.partial(_load, open_raw(root), side_px)
     wanted = list(zip(paths, sha256 or itertools.repeat(None), strict=sha256 is not None))
     kept = KeptPixels(cache, side_px) if cache is not None and sha256 is not None else None
     pixels = np.empty((len(paths), side_px, side_px, 3), dtype=np.uint8)
     new = kept.fill(pixels, sha256 or ()) if kept else list(range(len(paths)))
+    if not new:
+        return pixels
+    load = functools.partial(_load, open_raw(root), side_px)
     for index, image in zip(new, map_ordered(load, [wanted[index] for index in new], tick=tick), strict=True):
         pixels[index] = image
     if kept and sha256:

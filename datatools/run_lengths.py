@@ -13,9 +13,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from datatools.masks import Rle
 
@@ -114,6 +111,9 @@ class RunLengths:
         pieces = self._pieces[0]
         if not len(pieces):
             return np.zeros(len(self.size_hw), np.int64)
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(pieces), len(pieces)))
         part = connected_components(graph, directed=False)[1]
         return _count(pieces[np.unique(part, return_index=True)[1]], len(self.size_hw))
@@ -134,6 +134,8 @@ def collect_runs(rles: Sequence[Rle]) -> RunLengths:
 
 def list_regions(mask: NDArray[np.bool_]) -> list[tuple[int, tuple[int, int, int, int]]]:
     """Pixels and half-open bounds `(x0, y0, x1, y1)` of each part of a bitmap, the smallest first; corners join."""
+    from scipy import ndimage
+
     labels, n_parts = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=n_parts + 1)[1:].tolist()
     bounds = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)]
@@ -142,6 +144,8 @@ def list_regions(mask: NDArray[np.bool_]) -> list[tuple[int, tuple[int, int, int
 
 def list_holes(mask: NDArray[np.bool_]) -> list[tuple[int, tuple[int, int, int, int]]]:
     """The same of each hole: background from which no straight or diagonal steps lead out."""
+    from scipy import ndimage
+
     labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True), np.ones((3, 3)))
     return list_regions((labels != labels[0, 0])[1:-1, 1:-1] & ~mask)
 

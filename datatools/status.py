@@ -104,9 +104,10 @@ def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing
     table = project.dataset / "fixes.parquet"
     n_seen = 0
     if table.exists():
-        from pyarrow.parquet import read_metadata
+        from datatools.schema import FIX_STATUS
+        from datatools.store import load_table  # it loads pandas
 
-        n_seen = read_metadata(table).num_rows
+        n_seen = len(load_table(table, FIX_STATUS))
     return Standing("fixes", f"{n_records:,} records, {max(0, n_records - n_seen):,} since the last run", "dvc repro")
 
 

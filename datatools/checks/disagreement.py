@@ -9,7 +9,6 @@ Options: none. The score is the share of annotators who stand behind the voted l
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,17 +26,17 @@ def find_disagreements(ratings: pd.DataFrame) -> Iterator[Finding]:
     first = np.searchsorted(coded.item, coded.item)  # where the ratings of the same image begin
     mixed = np.unique(coded.item[coded.label != coded.label[first]])
     starts, stops = (np.searchsorted(coded.item, mixed, side) for side in ("left", "right"))
-    names, labels = coded.annotators[coded.annotator], coded.classes[coded.label]
-    for path, start, stop in zip(coded.items[mixed], starts, stops, strict=True):
-        given = list(zip(names[start:stop], labels[start:stop], strict=True))
-        counts = Counter(label for _, label in given)
-        said = ", ".join(f"{name} {label!r}" for name, label in given)
+    names, labels = coded.annotators[coded.annotator].tolist(), coded.classes[coded.label].tolist()
+    for path, start, stop in zip(map(str, coded.items[mixed]), starts.tolist(), stops.tolist(), strict=True):
+        given = labels[start:stop]
+        distinct = sorted(set(given))
+        said = ", ".join([f"{name} {label!r}" for name, label in zip(names[start:stop], given, strict=True)])
         yield Finding(
             f"annotators disagree: {said}",
-            str(path),
-            label_id(str(path)),
-            max(counts.values()) / len(given),
-            subject=" or ".join(sorted(counts)),
+            path,
+            label_id(path),
+            max(map(given.count, distinct)) / len(given),
+            subject=" or ".join(distinct),
         )
 
 

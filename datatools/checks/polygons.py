@@ -8,8 +8,6 @@ from functools import cached_property
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from datatools.checks.pairs import Bools, Floats, Index, Ints, find_crossing_boxes
 
@@ -127,6 +125,9 @@ class Polygons:
     @cached_property
     def parts(self) -> Ints:
         """For each ring the first ring of those it is connected with."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         n = len(self.n_points)
         one, other, _ = self.joints
         number = connected_components(coo_array((np.ones(len(one)), (one, other)), shape=(n, n)), directed=False)[1]

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from datatools.agreement.resampling import CONFIDENCE, interval
 from datatools.evaluate.metrics import compute_metrics
@@ -175,6 +174,8 @@ def _describe_own(table: pd.DataFrame, classes: tuple[str, ...]) -> Document:
 
 
 def _compare_accuracy(rated: Rated) -> Document:
+    from scipy.stats import binomtest
+
     hits = [(guess == rated.truth).astype(float) for guess in (rated.before, rated.after)]
     found = _compare(rated, *(lambda weights, hit=hit: weights @ hit / weights.sum(axis=1) for hit in hits))
     only_before, only_after = (int(rated.n[one > other].sum()) for one, other in (hits, hits[::-1]))

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from datatools.errors import DatatoolsError
+from datatools.intervals import wilson_interval
 
 N_RESAMPLES = 1000
 SEED = 0
@@ -24,7 +24,7 @@ def compute_metrics(
     precision, recall, recall_low, recall_high, f1, support. What would be 0/0 is None: recall of a class without test
     images, precision of one that is never predicted, F1 of one that is neither (it is left out of the macro F1, as
     scikit-learn does when it takes the labels from the data). Intervals at level `confidence`: Wilson's score interval
-    (scipy) for shares, the percentile bootstrap over images with a fixed seed for the macro F1.
+    for shares, the percentile bootstrap over images with a fixed seed for the macro F1.
 
     Raises DatatoolsError for lists of different length or a name that is not in `classes`.
     """
@@ -78,8 +78,8 @@ def _describe_class(table: NDArray[np.int64], number: int, confidence: float) ->
 def _share(hits: int, n: int, confidence: float, name: str) -> dict[str, float | None]:
     if n == 0:
         return {name: None, f"{name}_low": None, f"{name}_high": None}
-    interval = binomtest(hits, n).proportion_ci(confidence_level=confidence, method="wilson")
-    return {name: hits / n, f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+    low, high = wilson_interval(hits, n, confidence)
+    return {name: hits / n, f"{name}_low": low, f"{name}_high": high}
 
 
 def _macro_f1(table: NDArray[np.int64], confidence: float) -> dict[str, float | None]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from datatools.dataset import Dataset, load_dataset
 from datatools.fixes.history import Decided, load_decided
 from datatools.fixes.outcomes import Outcome, find_outcomes
 from datatools.fixes.records import FixRecord
+from datatools.intervals import wilson_interval
 from datatools.project import Project
 from datatools.schema import CONSENSUS, SPLIT
 from datatools.store import load_json, load_table
@@ -155,8 +155,7 @@ def measure_precision(outcomes: Iterable[Outcome]) -> Precision:
     wrong = sum(op in SAYS_WRONG for op in judged)
     if not judged:
         return Precision(0, 0, None, None, None)
-    interval = binomtest(wrong, len(judged)).proportion_ci(confidence_level=CONFIDENCE, method="wilson")
-    return Precision(wrong, len(judged), wrong / len(judged), float(interval.low), float(interval.high))
+    return Precision(wrong, len(judged), wrong / len(judged), *wilson_interval(wrong, len(judged), CONFIDENCE))
 
 
 def count_annotators(

@@ -28,6 +28,7 @@ MOMENTUM = 0.9
 LABEL_SMOOTHING = 0.1  # Szegedy et al. 2016; keeps a few wrong labels from being learnt by heart
 WARM_UP = 0.25  # share of the steps before the peak of the learning rate
 START = 1 / 25  # learning rate of the first step, as a share of the peak
+FEW_PIXELS = 2**23  # of all images together, which are classified in half a second
 
 # Pixels that a CPU augments at once: what the steps hand to each other stays in its cache. Twice as fast from 160 px on.
 PIECE = 2**17
@@ -47,19 +48,31 @@ def reproducible(seed: int, device: Device) -> Iterator[None]:
     """Seed torch's global generators and ask for deterministic kernels; put all of it back at the end."""
     if device.name == "cuda":  # read by cuBLAS at its first use; without it matrix products may differ between runs
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    # As torch.use_deterministic_algorithms does it, without the compiler (half a second) that this would tell as well.
+    mode = torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.name == "cuda" else []):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
         memory.fill_uninitialized_memory = False
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.set_deterministic_debug_mode(mode)
             memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def threads_for(pixels: Pixels) -> Iterator[None]:
+    """One thread where the images are few: several would wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    is_small = len(pixels) * pixels.side_px**2 <= FEW_PIXELS
+    torch.set_num_threads(1 if is_small else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def one_cycle(step: int, n_steps: int, peak: float) -> float:

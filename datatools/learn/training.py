@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device, choose_device
-from datatools.learn.fitting import WARM_UP, Learner, infer, reproducible, to_probs
+from datatools.learn.fitting import WARM_UP, Learner, infer, reproducible, threads_for, to_probs
 from datatools.learn.online import OnlinePolicy
 from datatools.learn.pixels import Examples, Pixels, Scale, check_images, compute_scale
 from datatools.params import TrainParams
@@ -92,7 +92,8 @@ def predict(trained: Trained, images: NDArray[np.uint8]) -> Prediction:
     # Deterministic kernels here as well: a prediction is cached by DVC and must not change between runs.
     with reproducible(0, trained.device):
         pixels = Pixels(images, trained.scale, trained.device)
-        logits, embeddings = infer(trained.model, pixels, torch.arange(len(images)))
+        with threads_for(pixels):
+            logits, embeddings = infer(trained.model, pixels, torch.arange(len(images)))
     return Prediction(to_probs(logits), np.asarray(embeddings.numpy(), dtype=np.float32))
 
 

@@ -96,7 +96,8 @@ def visible(text: Any, limit: int = 160) -> str:
     """
     if text is None or (isinstance(text, float) and math.isnan(text)):
         return NONE
-    shown = "".join(_spell(char) for char in str(text)[: limit + 1]).strip()
+    cut = str(text)[: limit + 1]
+    shown = (cut if cut.isprintable() else "".join(map(_spell, cut))).strip()
     return (shown if len(shown) <= limit else shown[: limit - 3] + "...") or NONE
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 
 def cluster_pairs(paths: Sequence[str], pairs: pd.DataFrame) -> pd.Series:
@@ -16,6 +14,9 @@ def cluster_pairs(paths: Sequence[str], pairs: pd.DataFrame) -> pd.Series:
 
     A path in no pair is a cluster of its own. A pair of which an end is not among `paths` links nothing.
     """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     names = pd.Index(pd.Series(list(paths), dtype="string"), name="path")
     ordered = names.sort_values()
     ends = ordered.get_indexer(pairs["path"]), ordered.get_indexer(pairs["other"])

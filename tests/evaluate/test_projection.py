@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from datatools.evaluate import projection
 from datatools.evaluate.projection import project_tsne
@@ -109,3 +110,12 @@ def test_copies_among_the_points_are_no_crash(n: int, d: int, seed: int):
     rows = np.random.default_rng(seed).integers(0, 2, size=(n, d)).astype(np.float32)
     points = project(rows, 3)
     assert points.shape == (n, 2) and np.isfinite(points).all()
+
+
+def test_the_start_is_the_same_with_any_number_of_blas_threads():
+    rows, _ = clouds(200, 30)
+    with threadpool_limits(1, user_api="blas"):
+        one = project(rows)
+    with threadpool_limits(4, user_api="blas"):
+        several = project(rows)
+    assert one.tobytes() == several.tobytes()

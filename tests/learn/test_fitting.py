@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 
 from datatools.errors import DatatoolsError
 from datatools.learn.device import Device
-from datatools.learn.fitting import Learner, infer, one_cycle, reproducible, to_probs
+from datatools.learn.fitting import Learner, infer, one_cycle, reproducible, threads_for, to_probs
 from datatools.learn.mixing import Mix
 from datatools.learn.online import OnlinePolicy
 from datatools.learn.pixels import Pixels, compute_scale
@@ -180,3 +182,28 @@ def test_online_augmentation_runs_on_a_gpu_and_is_repeatable(params):
     losses = train()
     assert np.isfinite(losses).all()
     assert train() == losses
+
+
+@pytest.mark.parametrize(("few", "expected"), [(4 * 16 * 16, 1), (4 * 16 * 16 - 1, 2)])
+def test_few_images_get_one_thread(few, expected, params, monkeypatch):
+    monkeypatch.setattr("datatools.learn.fitting.FEW_PIXELS", few)
+    pixels = make_learner(4, params).pixels
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(pixels):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_determinism_starts_no_compiler():
+    code = """
+import sys
+from datatools.learn.device import Device
+from datatools.learn.fitting import reproducible
+with reproducible(0, Device("cpu", False, "test")):
+    print("torch._inductor" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
 from datatools.errors import DatatoolsError
-from datatools.learn.models import build_model, embed, list_models
+from datatools.learn.models import ResidualBlock, build_model, embed, list_models
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,23 @@ def test_a_size_that_the_model_cannot_take_is_refused():
 
 def test_checking_the_size_leaves_the_model_in_training():
     assert build_model("resnet8", 4, image_size_px=16).training
+
+
+def test_the_block_is_torchvisions():
+    torch.manual_seed(3)
+    ours = ResidualBlock(8, 16)
+    torch.manual_seed(3)
+    shortcut = nn.Sequential(nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16))
+    theirs = BasicBlock(8, 16, 2, shortcut)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
+    for one, other in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    images = torch.rand(4, 8, 6, 6)
+    assert torch.equal(ours(images.clone()), theirs(images.clone()))
+    assert torch.equal(ours.eval()(images.clone()), theirs.eval()(images.clone()))
+
+
+def test_the_own_small_model_needs_no_torchvision():
+    code = "import sys; from datatools.learn.models import build_model; build_model('resnet8', 3); print('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -191,4 +191,5 @@ def test_four_files_are_written(tmp_path: Path, report: ValidationReport) -> Non
     save_validation(tmp_path, report)
     assert {path.name for path in tmp_path.iterdir()} == {f"validate.{end}" for end in ("md", "html", "json", "sarif")}
     assert json.loads((tmp_path / "validate.json").read_text()) == report.summary
+    assert json.loads((tmp_path / "validate.sarif").read_text()) == report.sarif
     assert pd.notna(report.summary["agreement"]["fleiss"])

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datatools.report.words import (
     count,
@@ -97,6 +99,12 @@ def test_visible_is_one_short_harmless_line(text: str) -> None:
     assert 0 < len(shown) <= 50
     assert not any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in shown)
     assert visible(shown, 50) == shown
+
+
+@given(st.text(max_size=20))
+def test_visible_spells_every_character_by_itself(text: str) -> None:
+    spelled = "".join(visible(f"x{char}x", 20)[1:-1] for char in text).strip()
+    assert visible(text, 20 * 12) == (spelled or "-")
 
 
 def test_visible_cuts_with_dots() -> None:
