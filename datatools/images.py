@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -29,6 +30,7 @@ from PIL import Image, UnidentifiedImageError
 
 from datatools.file_ends import is_cut_off
 from datatools.image_measures import measure_images
+from datatools.plain_images import LOSSLESS, decode_plain, read_plain
 
 RGB = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -67,7 +69,6 @@ _TURNS = {
 }
 _TILE_WIDTH, _TILE_LENGTH, _BITS_PER_SAMPLE = 322, 323, 258  # TIFF tags
 _START_OF_SCAN = b"\xff\xda"
-_LOSSLESS_JPEG = (b"\xff\xc3", b"\xff\xcb")  # frame headers; libjpeg does not scale such a picture
 _GREY_MODES = frozenset({"1", "L", "LA"})
 
 cv2.setNumThreads(1)  # results must not depend on the number of cores
@@ -109,7 +110,7 @@ class ImageFacts:
 
 
 class _Picture(NamedTuple):
-    """A decoded file: its pixels in mode L or RGB, oriented, perhaps reduced; the rest as the file has it."""
+    """A decoded file: its pixels in mode L or RGB, oriented, perhaps reduced; then fields of ImageFacts, in their order."""
 
     pixels: Image.Image
     width_px: int
@@ -162,19 +163,21 @@ def compute_facts(data: bytes) -> ImageFacts:
 
 
 def compute_facts_of(datas: Iterable[bytes]) -> list[ImageFacts | UnreadableImageError]:
-    """Return `compute_facts` of each, or the error that it raises, in a quarter less time for small images.
+    """Return `compute_facts` of each, or the error that it raises, in less than half the time for small images.
 
-    Decodes all, then takes one measure after the other, so that what a step needs stays in the processor's caches.
-    Holds up to some 200 kB an image (not its bytes, where `datas` is an iterator): give it a few dozen at a time.
+    Decodes all, then measures those of one size together. Holds up to some 300 kB an image (not its bytes, where `datas`
+    is an iterator): give it a few dozen at a time.
     """
     read = [(hashlib.sha256(data).hexdigest(), len(data), _try_decode(data)) for data in datas]
     measured = iter(measure_images([picture.pixels for _, _, picture in read if isinstance(picture, _Picture)]))
-    return [
-        ImageFacts(sha256, n_bytes, **_fields(found), **next(measured)._asdict())
-        if isinstance(found, _Picture)
-        else found
-        for sha256, n_bytes, found in read
-    ]
+    found: list[ImageFacts | UnreadableImageError] = []
+    for sha256, n_bytes, picture in read:
+        if isinstance(picture, UnreadableImageError):
+            found.append(picture)
+        else:
+            fields: tuple[Any, ...] = (sha256, n_bytes, *picture[1:], *next(measured))
+            found.append(ImageFacts(*fields))
+    return found
 
 
 def resize_image(image: RGB, side_px: int) -> RGB:
@@ -235,16 +238,27 @@ def _try_decode(data: bytes) -> _Picture | UnreadableImageError:
         return error
 
 
-def _fields(picture: _Picture) -> dict[str, Any]:
-    """What of the file is a fact, by name: all but the pixels."""
-    return {name: value for name, value in picture._asdict().items() if name != "pixels"}
-
-
 def _decode(data: bytes, short_px: int = 0) -> _Picture:
-    """Decode, orient and bring to mode L or RGB; all that Pillow does with foreign bytes happens here.
+    """Decode, orient and bring to mode L or RGB.
 
     With `short_px` the picture is divided by 2, 4 or 8 as long as its short side keeps so many pixels.
     """
+    return _decode_plain(data, short_px) or _decode_any(data, short_px)
+
+
+def _decode_plain(data: bytes, short_px: int) -> _Picture | None:
+    """What `_decode_any` returns, in half the time for icons; None where it is left to that."""
+    plain = read_plain(data)
+    if plain is None or math.prod(plain.size_wh) > MAX_PIXELS or max(plain.size_wh) > MAX_SIDE_PX:
+        return None
+    pixels = decode_plain(plain, _reduction(plain.size_wh, short_px))
+    if pixels is None:
+        return None
+    return _Picture(pixels, *plain.size_wh, len(plain.mode), 1, plain.format, plain.mode, 1)
+
+
+def _decode_any(data: bytes, short_px: int) -> _Picture:
+    """All that Pillow does with foreign bytes happens here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of broken metadata, and of size, of which MAX_PIXELS speaks
         try:
@@ -284,8 +298,8 @@ def _is_run_length(image: Image.Image) -> bool:
 def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:
     width_px, height_px = image.size
     mode = image.mode  # draft and load may change it
-    factor = _reduction(image.size, short_px) if short_px else 1
-    if factor > 1 and not any(header in data for header in _LOSSLESS_JPEG):
+    factor = _reduction(image.size, short_px)
+    if factor > 1 and not any(header in data for header in LOSSLESS):
         image.draft(None, (short_px, short_px))  # in the decoder; only JPEG can
     image.load()
     pixels = _to_grey_or_rgb(image)
@@ -303,8 +317,9 @@ def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:
 
 
 def _reduction(size_wh: tuple[int, int], short_px: int) -> int:
-    """Largest of 8, 4, 2 and 1 that leaves `short_px` of the short side, as Pillow's draft mode has it."""
-    return next((n for n in (8, 4, 2) if min(size_wh) >= n * short_px), 1)
+    """Largest of 8, 4, 2 and 1 that leaves `short_px` of the short side, as Pillow's draft mode has it; 1 for none."""
+    most = min(size_wh) // short_px if short_px else 1
+    return 8 if most >= 8 else 4 if most >= 4 else 2 if most >= 2 else 1
 
 
 def _to_grey_or_rgb(image: Image.Image) -> Image.Image:

@@ -45,6 +45,7 @@ HOMES = {
         "datatools/image_measures.py",
         "datatools/image_sizes.py",
         "datatools/index_images.py",
+        "datatools/plain_images.py",
     ),
     "dvclive": ("datatools/live.py",),
     "dvc": ("datatools/remotes/worker.py",),
