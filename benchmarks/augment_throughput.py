@@ -10,8 +10,8 @@ seconds (user and system) of the fastest of --repeats rounds, the sides taking t
 
 Then the stage as a whole on PNG files, decoding and encoding included: wall and CPU seconds with 1 and 2 workers, and that
 the bytes are the same; and imgaug's own pool of 2 processes against imgaug alone. On a machine that others use, wall time
-says little: so also the serial part, the CPU seconds of the parent process while two workers run, and what that allows:
-the CPU of one worker / (parent + half of the workers').
+says little: so also the CPU seconds of the parent process while two workers run, and what they allow if it does all of them
+while the workers wait: the CPU of one worker / (parent + half of the workers').
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from datatools.augment.packing import pack_objects
 from datatools.augment.settling import settle_objects
 from datatools.dataset import Dataset
 from datatools.images import encode_png
+from datatools.kept_copies import KeptCopies
 from datatools.masks import from_array
 from datatools.params import AugmentParams
 from datatools.policy.steps import parse_policy
@@ -204,7 +205,8 @@ def compare_workers(n: int, repeats: int) -> None:
     )
     print(f"  wall, {two.cpu:.2f} s CPU: {wall_1 / wall_2:.2f}x as fast for {two.cpu / one.cpu:.2f}x the CPU. "
           f"Bytes of all runs {'are the same' if len(digests) == 1 else 'DIFFER'}.")  # fmt: skip
-    print(f"  serial part: {two.parent:.2f} s, {two.parent / two.cpu:.1%} of the CPU, which allows {allowed:.2f}x")
+    print(f"  parent: {two.parent:.2f} s, {two.parent / two.cpu:.1%} of the CPU; were all of it serial, {allowed:.2f}x. "
+          f"Writing the tar and syncing it: {two.tar:.2f} s wall more.")  # fmt: skip
     print(f"goals: {GOALS}")
 
 
@@ -222,23 +224,28 @@ def make_dataset(root: Path, names: list[str], side_px: int) -> tuple[Dataset, p
 
 
 class Times(NamedTuple):
-    """Seconds of one run, wall and CPU, of these those of the parent process, and a digest of all that it gives."""
+    """Seconds of one run, wall and CPU, of these those of the parent process; the wall time of the tar; a digest of all."""
 
     wall: float
     cpu: float
     parent: float
+    tar: float
     digest: str
 
 
 def time_stage(dataset: Dataset, split: pd.DataFrame, root: Path, workers: int) -> Times:
-    """Run the stage once; after all workers have ended."""
-    wall, cpu, parent = time.perf_counter(), cpu_seconds(), time.process_time()
-    done = augment_dataset(dataset, split, FINDINGS.empty(), root, AugmentParams(policy=POLICY), workers)
-    wall, cpu, parent = time.perf_counter() - wall, cpu_seconds() - cpu, time.process_time() - parent
-    digest = hashlib.sha256(done.table.to_csv().encode())
-    for name, data in done.members:
-        digest.update(name.encode() + data)
-    return Times(wall, cpu, parent, digest.hexdigest())
+    """Run the stage once; after all workers have ended. The tar is written after that, and timed apart."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as folder:
+        kept = KeptCopies(Path(folder) / "index.parquet", Path(folder) / "images.tar")
+        params = AugmentParams(policy=POLICY)
+        wall, cpu, parent = time.perf_counter(), cpu_seconds(), time.process_time()
+        done = augment_dataset(dataset, split, FINDINGS.empty(), root, params, workers, kept=kept)
+        wall, cpu, parent = time.perf_counter() - wall, cpu_seconds() - cpu, time.process_time() - parent
+        start = time.perf_counter()
+        kept.replace(done.copies)
+        tar = time.perf_counter() - start
+        digest = hashlib.sha256(done.table.to_csv().encode() + (Path(folder) / "images.tar").read_bytes())
+    return Times(wall, cpu, parent, tar, digest.hexdigest())
 
 
 def compare_pool(batch: int, repeats: int) -> None:

@@ -86,7 +86,7 @@ class _Shard:
     def add(self, name: str, data: bytes, sha256: str) -> Member:
         """Append a file and return where it is."""
         block = self._block
-        block += _header(name, len(data))
+        block += tar_header(name, len(data))
         offset = len(block) + (0 if self._compress else self._start)
         block += data
         block += _PADDING[: -len(data) % RECORD]
@@ -114,7 +114,7 @@ class _Shard:
         self._block = bytearray()
 
 
-def _header(name: str, n_bytes: int) -> bytes:
+def tar_header(name: str, n_bytes: int) -> bytes:
     """tarfile's own header; for plain names its template with name, size and checksum filled in (six times faster)."""
     raw = name.encode()
     if len(raw) > 100 or not name.isascii() or n_bytes >= 8**11:
@@ -202,7 +202,7 @@ def save_shard(path: Path, files: Iterable[tuple[str, bytes]]) -> list[Member]:
     buffer = io.BytesIO()
     members = []
     for name, data in files:
-        buffer.write(_header(name, len(data)))
+        buffer.write(tar_header(name, len(data)))
         members.append(Member(name, hashlib.sha256(data).hexdigest(), len(data), path.name, 0, buffer.tell()))
         buffer.write(data + bytes(-len(data) % RECORD))
     buffer.write(bytes(2 * RECORD))

@@ -171,8 +171,8 @@ def test_forked_processes_read_the_same_bytes(tmp_path: Path, small_shards: None
 
 @pytest.mark.parametrize("n_bytes", [8**11 - 1, 8**11, 8**11 + 12345], ids=["below", "at", "above"])
 def test_the_header_of_a_file_of_8_gib_is_one_that_tarfile_reads(n_bytes: int):
-    info = tarfile.TarInfo.frombuf(shards._header("a.png", n_bytes)[-512:], "utf-8", "strict")
-    with tarfile.open(fileobj=io.BytesIO(shards._header("a.png", n_bytes))) as tar:
+    info = tarfile.TarInfo.frombuf(shards.tar_header("a.png", n_bytes)[-512:], "utf-8", "strict")
+    with tarfile.open(fileobj=io.BytesIO(shards.tar_header("a.png", n_bytes))) as tar:
         member = tar.next()
     assert member is not None
     assert (member.name, member.size) == ("a.png", n_bytes)
@@ -183,7 +183,7 @@ def test_the_header_of_a_file_of_8_gib_is_one_that_tarfile_reads(n_bytes: int):
 def test_the_quick_header_is_tarfiles_own(name: str, n_bytes: int):
     info = tarfile.TarInfo(name)
     info.size = n_bytes
-    assert shards._header(name, n_bytes) == info.tobuf(tarfile.PAX_FORMAT)
+    assert shards.tar_header(name, n_bytes) == info.tobuf(tarfile.PAX_FORMAT)
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -36,7 +36,7 @@ def count_copies(
             )
     wanted = copies_by_class(Counter(name for names in classes_of.values() for name in set(names)), params)
     return {
-        path: math.floor(max(wanted[name] for name in names) + _share(sha256[path], params.seed))
+        path: _round(max(wanted[name] for name in names), sha256[path], params.seed)
         for path, names in classes_of.items()
         if names
     }
@@ -50,6 +50,10 @@ def copies_by_class(n_images: Mapping[str, int], params: AugmentParams) -> dict[
         name: min(cap, (1 + params.factor) * (most / n) ** params.balance - 1) for name, n in n_images.items() if n
     }
     return balanced | {name: float(n) for name, n in params.factor_per_class.items() if name in balanced}
+
+
+def _round(n: float, sha256: str, seed: int) -> int:
+    return int(n) if n == int(n) else math.floor(n + _share(sha256, seed))
 
 
 def _share(sha256: str, seed: int) -> float:

@@ -1,10 +1,12 @@
-"""Copies of one training image after the other: decoded once, augmented in batches, encoded, with rows for the table."""
+"""Copies of one training image after the other: decoded once, augmented in batches, encoded, with what their objects became."""
 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,18 +15,33 @@ from datatools.augment.jobs import Job, make_seed
 from datatools.augment.packing import Packed, pack_objects
 from datatools.augment.settling import settle_objects
 from datatools.images import RGB, encode_png
-from datatools.kept_copies import Copies
-from datatools.policy.steps import Step, hash_policy
+from datatools.policy.steps import Step
 from datatools.raw import RawImages
-from datatools.schema import CONSENSUS
+from datatools.schema import BOX
 
 BATCH, BATCH_PIXELS = 32, 500_000  # samples and pixels in one call of imgaug: fast, and in the processor's caches
 CURVE = 8  # pieces that an edge is cut into between two nodes of an elastic grid
 
 
+class Copy(NamedTuple):
+    """One copy: its number, seed and size, the PNG file, its objects and why others were dropped.
+
+    `objects` is JSON, a list `[parent's annotation_id, x0, y0, x1, y1, mask, attributes]` each, `dropped` a JSON list of
+    reasons; None where there is nothing to say.
+    """
+
+    number: int
+    seed: int
+    width_px: int
+    height_px: int
+    file: bytes
+    objects: str | None
+    dropped: str | None
+
+
 @dataclass(frozen=True)
 class CopyMaker:
-    """Makes the copies of jobs. Call it with a few jobs: it returns their Copies, the same in any company and order."""
+    """Makes the copies of jobs. Call it with a few jobs: the same in any company and order."""
 
     raw: RawImages
     steps: tuple[Step, ...]
@@ -35,19 +52,15 @@ class CopyMaker:
     def _pipeline(self) -> Pipeline:
         return Pipeline(self.steps)
 
-    @functools.cached_property
-    def _policy(self) -> str:
-        return hash_policy(self.steps)
-
-    def __call__(self, jobs: Sequence[Job]) -> list[Copies]:
+    def __call__(self, jobs: Sequence[Job]) -> list[list[Copy]]:
         """The copies of each job."""
-        made = [Copies() for _ in jobs]
+        made: list[list[Copy]] = [[] for _ in jobs]
         for batch in _batches(self._variants(jobs)):
             seeds = np.array([variant.seed for variant in batch], dtype=np.uint64)
             samples = [variant.sample() for variant in batch]
             self._pipeline.run(samples, seeds)
             for variant, sample in zip(batch, samples, strict=True):
-                self._add(made[variant.number], variant, jobs[variant.number], sample)
+                made[variant.number].append(self._finish(variant, sample))
         return made
 
     def _variants(self, jobs: Sequence[Job]) -> Iterator[_Variant]:
@@ -62,30 +75,19 @@ class CopyMaker:
         bends = [step.ranges["smoothness"][0] for step in self.steps if step.name == "elastic"]
         return pack_objects(job.objects, (width, height), min(bends) * min(height, width) / CURVE if bends else None)
 
-    def _add(self, copies: Copies, variant: _Variant, job: Job, sample: Sample) -> None:
-        objects, reasons = settle_objects(
-            variant.packed.items, sample.points, sample.masks, sample.size_wh, self.keep_min
-        )
-        path = f"{job.path}.aug{variant.copy}.png"  # with the parent's suffix: a.png and a.jpg are two parents
-        width, height = sample.size_wh
-        origin = {
-            "path": path,
-            "parent_path": job.path,
-            "seed": variant.seed,
-            "policy": self._policy,
-            "source": "augment",
-        }
-        copies.members.append((path, encode_png(sample.image)))
-        copies.sizes.append({"path": path, "width_px": width, "height_px": height})
-        if job.label is not None:
-            ids = {"annotation_id": f"label/{path}", "parent_annotation_id": f"label/{job.path}"}
-            copies.rows.append(
-                {**ids, "kind": "label", "label": job.label, "annotator": CONSENSUS, "attributes": "{}", **origin}
-            )
-        copies.rows += [
-            {**row, "annotation_id": f"{row['parent_annotation_id']}/aug{variant.copy}", **origin} for row in objects
-        ]
-        copies.reasons += [*variant.packed.reasons, *reasons]
+    def _finish(self, variant: _Variant, sample: Sample) -> Copy:
+        rows, reasons = settle_objects(variant.packed.items, sample.points, sample.masks, sample.size_wh, self.keep_min)
+        objects = [[row[name] for name in _KEPT] for row in rows]
+        dropped = [*variant.packed.reasons, *reasons]
+        file = encode_png(sample.image)
+        return Copy(variant.copy, variant.seed, *sample.size_wh, file, _to_json(objects), _to_json(dropped))
+
+
+_KEPT = ("parent_annotation_id", *BOX, "mask", "attributes")
+
+
+def _to_json(values: Sequence[object]) -> str | None:
+    return json.dumps(values) if values else None
 
 
 @dataclass(frozen=True)

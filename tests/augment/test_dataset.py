@@ -11,6 +11,7 @@ from PIL import Image
 from shapely.geometry import Polygon
 
 from datatools import engine
+from datatools.augment import making
 from datatools.augment.copies import CopyMaker
 from datatools.augment.dataset import augment_dataset
 from datatools.augment.jobs import list_jobs, make_seed
@@ -143,6 +144,7 @@ def test_the_box_of_an_object_holds_its_polygon(augmented):
 def test_neither_workers_nor_order_nor_the_others_matter(workers, augmented, dataset, split, folder, monkeypatch):
     monkeypatch.setattr(engine, "FEW", 0)
     monkeypatch.setattr(engine, "CHUNK", 3)
+    monkeypatch.setattr(making, "GROUP", 4)
     turned = dataclasses.replace(
         dataset,
         images=dataset.images[::-1].reset_index(drop=True),
@@ -175,7 +177,7 @@ def test_inputs_are_unchanged(dataset, split, folder):
 def test_ticks_count_parents(dataset, split, folder):
     ticks = []
     augment_dataset(dataset, split, findings(), folder, AugmentParams(factor=1), workers=1, tick=ticks.append)
-    assert ticks == [1] * 8
+    assert sum(ticks) == 8
 
 
 @pytest.mark.parametrize(("severity", "n_dropped"), [("error", 4), ("warning", 0)])
@@ -287,7 +289,7 @@ def test_the_table_and_the_summary_name_the_policy_and_the_packages(augmented):
 def test_online_nothing_is_copied_and_a_few_are_shown(dataset, split, folder):
     params = AugmentParams(mode="online", factor=3, mixup=0.2)
     result = augment_dataset(dataset, split, findings(), folder, params, workers=1)
-    assert (result.members, result.copies) == ([], {})
+    assert result.members == []
     assert result.table.empty
     assert list(result.table.columns) == list(AUGMENTED.columns)
     assert (result.summary["mode"], result.summary["images"], result.summary["parents"]) == ("online", 0, 0)
