@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from datatools.schema import QUARANTINE, SIDES
+from datatools.store import iter_csv
 
 ROUNDING = 1.5  # images or objects: the class and the size of the side are both rounded
 
@@ -51,7 +52,10 @@ def count_by_side(table: pd.DataFrame, labels: tuple[str, ...], counts: csr_matr
 
 def hash_table(table: pd.DataFrame) -> str:
     """SHA-256 of the table as CSV: equal rows, equal hash."""
-    return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+    total = hashlib.sha256()
+    for part in iter_csv(table):
+        total.update(part)
+    return total.hexdigest()
 
 
 def describe_deviations(

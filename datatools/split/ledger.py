@@ -69,6 +69,8 @@ def look_up(ledger: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.int8]:
     wanted = images[["path", "sha256"]].reset_index(drop=True)
     for keys in (["path", "sha256"], ["sha256"], ["path"]):
         sought = wanted[sides == UNKNOWN].reset_index(names="row")
+        if sought.empty:
+            break
         winners = lines.sort_values("side").drop_duplicates(keys, keep="last")
         found = sought.merge(winners[[*keys, "side"]], on=keys)
         sides[found["row"].to_numpy()] = found["side"].to_numpy()
@@ -112,5 +114,5 @@ def _lines(ledger: pd.DataFrame) -> Iterator[str]:
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(HEAD)
-    writer.writerows(sorted(set(ledger[HEAD].itertuples(index=False, name=None))))
+    writer.writerows(sorted(set(zip(*(ledger[name].tolist() for name in HEAD)))))
     yield sink.getvalue()

@@ -67,7 +67,7 @@ def split_dataset(
     known = np.where(decided == UNKNOWN, known, decided)
     settled = settle(links, known, is_fixed(declared, known))
     names = images["path"].to_numpy(dtype=object)
-    sides = place_free(settled, strata.counts, ratios, names, params.seed)
+    sides = place_free(settled, strata, ratios, names, params.seed)
     folds = cut_folds(settled.units, sides, strata, names, params)
     words = np.array([*SIDES, QUARANTINE], dtype=object)[sides]  # UNKNOWN is the last
     table = SPLIT.conform(pd.DataFrame({"path": names, "split": words, "group": names[settled.units], "fold": folds}))
@@ -95,13 +95,14 @@ def is_fixed(declared: Declared, known: NDArray[np.int8]) -> NDArray[np.bool_]:
 
 
 def place_free(
-    settled: Settled, counts: csr_matrix, ratios: NDArray[np.float64], names: NDArray[np.object_], seed: int
+    settled: Settled, strata: Strata, ratios: NDArray[np.float64], names: NDArray[np.object_], seed: int
 ) -> NDArray[np.int8]:
     """The side of every image: what is settled, and the units that are free where they are needed most."""
+    counts = strata.counts
     sides = np.where(settled.quarantined, UNKNOWN, settled.sides).astype(np.int8)
     free = np.flatnonzero((sides == UNKNOWN) & ~settled.quarantined)
     placed = np.stack([_sum(counts[np.flatnonzero(sides == side)]) for side in range(len(SIDES))])
-    sides[free] = _place_units(settled.units[free], counts[free], names, ratios, placed, seed)
+    sides[free] = _place_units(settled.units[free], counts[free], names, ratios, placed, strata.scales, seed)
     return sides
 
 
@@ -112,9 +113,9 @@ def cut_folds(
     folds = pd.array([None] * len(sides), dtype="Int64")
     inside = np.flatnonzero((sides == SIDES.index("train")) | (sides == SIDES.index("val")))
     if params.folds and len(inside):
-        shares = np.full(params.folds, 1 / params.folds)
-        nothing = np.zeros((params.folds, strata.counts.shape[1]))
-        found = _place_units(units[inside], strata.counts[inside], names, shares, nothing, params.seed)
+        shares, counts = np.full(params.folds, 1 / params.folds), strata.counts
+        nothing = np.zeros((params.folds, counts.shape[1]))
+        found = _place_units(units[inside], counts[inside], names, shares, nothing, strata.scales, params.seed)
         folds[inside] = found.astype(np.int64)
     return folds
 
@@ -125,13 +126,14 @@ def _place_units(
     names: NDArray[np.object_],
     ratios: NDArray[np.float64],
     placed: NDArray[np.float64],
+    scales: NDArray[np.float64],
     seed: int,
 ) -> NDArray[np.int8]:
     """The side of each row, the same for all rows of a unit; a unit is called by the name of its first image."""
     firsts, unit = np.unique(units, return_inverse=True)
     members = csr_matrix((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(len(firsts), len(unit)))
     by_unit = csr_matrix(members @ counts)
-    return fill_sides(by_unit, list(names[firsts]), ratios, placed, seed)[unit]
+    return fill_sides(by_unit, list(names[firsts]), ratios, placed, seed, scales)[unit]
 
 
 def _sum(counts: csr_matrix) -> NDArray[np.float64]:

@@ -34,6 +34,13 @@ class Strata:
         """All columns, and last a column of ones: the image itself."""
         return csr_matrix(hstack([self.images, self.objects, np.ones((self.images.shape[0], 1))]))
 
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """For each column of `counts` what makes a whole in an image: 1 label; as many objects as an image has on average,
+        at least 1."""
+        n_objects = max(self.objects.sum() / max(self.images.shape[0], 1), 1.0)
+        return np.repeat([1.0, n_objects, 1.0], [self.images.shape[1], self.objects.shape[1], 1])
+
 
 def find_strata(dataset: Dataset) -> Strata:
     """The classes of each image as its annotators gave them, before any fix, and its objects.
