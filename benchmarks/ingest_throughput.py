@@ -1,5 +1,7 @@
 """Images per CPU second: the facts that ingest takes, beside plain loading with Pillow and beside cleanvision's pass.
 
+The row "read, SHA-256, decode" is the part of ours that no measure can save: what the strict decoder needs for each file.
+
     python benchmarks/ingest_throughput.py [--sets cifar10n,clothing,mnist-png] [--images N] [--peer-python PYTHON]
 
 Each side runs in a process of its own over the same files; counted are CPU seconds (user and system, children too) after
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import math
 import os
@@ -30,7 +33,6 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DATATOOLS_SHARED", REPO.parent / "shared"))
 SUFFIXES = (".jpg", ".jpeg", ".png")
-BATCH = 16  # images whose facts are taken together
 ISSUES = ("dark", "light", "low_information", "blurry", "grayscale")
 ABSENT = "not run: cleanvision cannot be imported"
 
@@ -63,6 +65,7 @@ def compare(name: str, n_images: int | None, peer_python: str) -> None:
         sides = {
             "datatools, 1 worker": ours,
             "datatools, 2 workers": run("two_workers", folder),
+            "read, SHA-256, decode": run("floor", folder),
             "Pillow: open, convert, asarray": run("pillow", folder),
             "cleanvision": run("cleanvision", folder, peer_python),
         }
@@ -128,9 +131,10 @@ def measure_ours(folder: Path, workers: int) -> dict[str, Any]:
     sys.path.insert(0, str(REPO))
     import datatools.images  # noqa: F401  not to be counted, nor to be repeated in each worker
     from datatools.engine import map_ordered
+    from datatools.facts import TOGETHER
 
     paths = list_files(folder)
-    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    batches = [paths[start : start + TOGETHER] for start in range(0, len(paths), TOGETHER)]
     start = take_time()
     facts = [item for batch in map_ordered(read_facts, batches, workers) for item in batch]
     rates = to_rates(len(paths), start)
@@ -156,6 +160,20 @@ def is_flagged(facts: Any, issue: str) -> bool:
         "grayscale": facts.is_grey and facts.channels == 1,
     }
     return verdicts[issue]
+
+
+def measure_floor(folder: Path) -> dict[str, Any]:
+    """What comes before any measure: the bytes, their hash, and the pixels at the scale of the measures."""
+    sys.path.insert(0, str(REPO))
+    from datatools import images
+
+    paths = list_files(folder)
+    start = take_time()
+    for path in paths:
+        data = read_bytes(path)
+        hashlib.sha256(data).hexdigest()
+        images._decode(data, images.SCALED_PX)
+    return to_rates(len(paths), start)
 
 
 def measure_pillow(folder: Path) -> dict[str, Any]:
@@ -197,6 +215,7 @@ def measure_memory(folder: Path) -> dict[str, float]:
 MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "one_worker": functools.partial(measure_ours, workers=1),
     "two_workers": functools.partial(measure_ours, workers=2),
+    "floor": measure_floor,
     "pillow": measure_pillow,
     "cleanvision": measure_cleanvision,
     "memory": measure_memory,

@@ -15,11 +15,12 @@ last batch of a source has all. Where two sources speak of one image, their reco
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ import pandas as pd
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content
 from datatools.formats.registry import merge_contents
-from datatools.packed import FOLDER, VERSION, among, join_packed, list_batches, load_facts, load_packed, number_of
+from datatools.packed import FOLDER, VERSION, join_packed, list_batches, load_facts, load_packed, number_of, without
 from datatools.schema import ANNOTATIONS, PACKED, RECORDS, REJECTED, Table
 from datatools.shards import Member
 from datatools.store import load_table, save_json, save_table
@@ -55,14 +56,37 @@ class Merged:
 
     images: pd.DataFrame
     content: Content
-    said: Mapping[str, Content]  # name of a source -> what it says, all its batches as one
-    source_of: Mapping[str, str]  # annotation_id -> name of the source that brought it
-    image_source: Mapping[str, str]  # path -> name of the source that brought it
+    _records: Sequence[Rows]
+    _annotations: Sequence[Rows]
+    _last: Mapping[str, Content]  # name of a source -> the content of its last batch
+    _image_sources: pd.Series  # of each of `images`
 
     @property
     def paths(self) -> frozenset[str]:
         """Paths of the images."""
         return frozenset(self.images["path"].tolist())
+
+    @functools.cached_property
+    def said(self) -> dict[str, Content]:
+        """Name of a source -> what it says, all its batches as one."""
+        return {
+            name: replace(
+                content,
+                records=_join([rows for who, rows in self._records if who == name], RECORDS),
+                annotations=_join([rows for who, rows in self._annotations if who == name], ANNOTATIONS),
+            )
+            for name, content in self._last.items()
+        }
+
+    @functools.cached_property
+    def source_of(self) -> dict[str, str]:
+        """Annotation id -> name of the source that brought it."""
+        return {key: who for who, rows in self._annotations for key in rows["annotation_id"].tolist()}
+
+    @functools.cached_property
+    def image_source(self) -> dict[str, str]:
+        """Path -> name of the source that brought the image."""
+        return dict(zip(self.images["path"].tolist(), self._image_sources.tolist(), strict=True))
 
 
 def load_batch(folder: Path) -> Batch:
@@ -89,32 +113,19 @@ def merge_batches(root: Path) -> Merged:
         records = _over(records, batch.source, batch.content.records, "path", batch.removed_records)
         annotations = _over(annotations, batch.source, batch.content.annotations, "annotation_id", batch.removed_ids)
         last[batch.source] = batch.content
-    said = {
-        name: replace(
-            content,
-            records=_join([rows for who, rows in records if who == name], RECORDS),
-            annotations=_join([rows for who, rows in annotations if who == name], ANNOTATIONS),
-        )
-        for name, content in last.items()
-    }
     packed = join_packed((batch.source, batch.images, batch.removed_paths) for batch in batches)
-    return Merged(
-        packed.drop(columns="source"),
-        _merge_content(records, annotations, said),
-        said,
-        {key: who for who, rows in annotations for key in rows["annotation_id"].tolist()},
-        dict(zip(packed["path"].tolist(), packed["source"].tolist(), strict=True)),
-    )
+    content = _merge_content(records, annotations, last)
+    return Merged(packed.drop(columns="source"), content, records, annotations, last, packed["source"])
 
 
-def _merge_content(records: list[Rows], annotations: list[Rows], said: Mapping[str, Content]) -> Content:
+def _merge_content(records: list[Rows], annotations: list[Rows], last: Mapping[str, Content]) -> Content:
     each_once = _join([rows for _, rows in annotations], ANNOTATIONS, "annotation_id")
     return Content(
         RECORDS.conform(merge_contents([Content(records=rows) for _, rows in reversed(records)]).records),
         each_once,
-        tuple(dict.fromkeys(name for content in said.values() for name in content.classes)),
-        _join([content.rejected for content in said.values()], REJECTED),
-        extras={key: value for content in said.values() for key, value in content.extras.items()},
+        tuple(dict.fromkeys(name for content in last.values() for name in content.classes)),
+        _join([content.rejected for content in last.values()], REJECTED),
+        extras={key: value for content in last.values() for key, value in content.extras.items()},
     )
 
 
@@ -189,10 +200,9 @@ def to_packed(members: Iterable[Member]) -> pd.DataFrame:
     return PACKED.conform(pd.DataFrame(rows, columns=list(PACKED.columns)))
 
 
-def _over(earlier: list[Rows], source: str, new: pd.DataFrame, key: str, removed: Iterable[str]) -> list[Rows]:
+def _over(earlier: list[Rows], source: str, new: pd.DataFrame, key: str, removed: Collection[str]) -> list[Rows]:
     """The rows of each batch without those of `source` that the new ones replace or that are removed, and the new ones."""
-    gone = set(new[key].tolist()).union(removed)
-    left = [(who, rows[~among(rows[key], gone)] if who == source and gone else rows) for who, rows in earlier]
+    left = [(who, without(rows, key, new[key], removed) if who == source else rows) for who, rows in earlier]
     return [(who, rows) for who, rows in [*left, (source, new)] if len(rows)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 
 from datatools.errors import DatatoolsError
 from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES
-from datatools.store import load_json, load_table, save_json, save_table
+from datatools.store import iter_csv, load_json, load_table, save_json, save_table
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,13 @@ class Dataset:
         """SHA-256 of the images `paths`, in their order."""
         return list(self.images.set_index("path")["sha256"].loc[list(paths)])
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """Twelve hex digits that name this content: equal tables and classes, equal version."""
         total = hashlib.sha256("\n".join(self.classes).encode())
         for frame in (self.images, self.annotations):
-            total.update(frame.to_csv(index=False, lineterminator="\n").encode())
+            for part in iter_csv(frame):
+                total.update(part)
         return total.hexdigest()[:12]
 
 
@@ -81,8 +83,12 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     """Write images.parquet, annotations.parquet and, last, dataset.json under `folder`."""
     save_table(folder / "images.parquet", dataset.images, IMAGES)
     save_table(folder / "annotations.parquet", dataset.annotations, ANNOTATIONS)
-    facts = {"version": dataset.version, "classes": list(dataset.classes), **dataset.facts}
-    save_json(folder / "dataset.json", facts)
+    facts = {
+        "version": dataset.version,
+        "files": _hash_files(folder, dataset.classes),
+        "classes": list(dataset.classes),
+    }
+    save_json(folder / "dataset.json", {**facts, **dataset.facts})
 
 
 def load_dataset(folder: Path) -> Dataset:
@@ -92,9 +98,22 @@ def load_dataset(folder: Path) -> Dataset:
         raise DatatoolsError(
             f"{folder / 'dataset.json'}: expected an object with 'classes'. Got another document: run `dvc repro`."
         )
-    return Dataset(
+    dataset = Dataset(
         images=load_table(folder / "images.parquet", IMAGES),
         annotations=load_table(folder / "annotations.parquet", ANNOTATIONS),
         classes=tuple(facts["classes"]),
-        facts={key: value for key, value in facts.items() if key not in ("version", "classes")},
+        facts={key: value for key, value in facts.items() if key not in ("version", "files", "classes")},
     )
+    vars(dataset)["version"] = facts.get("version")
+    if facts.get("files") != _hash_files(folder, dataset):
+        del vars(dataset)["version"]  # not of these very files: it is that of their content
+    return dataset
+
+
+def _hash_files(folder: Path, dataset: Dataset) -> str:
+    """SHA-256 of version, class list and the bytes of both tables: much cheaper than the version, which names content."""
+    total = hashlib.sha256("\n".join([str(dataset.version), *dataset.classes]).encode())
+    for name in ("images.parquet", "annotations.parquet"):
+        with (folder / name).open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from datatools.agreement.consensus import decide
+from datatools.agreement.ratings import from_long
 from datatools.batches import merge_batches
-from datatools.cache import KeptValues
-from datatools.dataset import Dataset, label_id, pivot_ratings
-from datatools.engine import map_ordered
+from datatools.dataset import Dataset, label_id
 from datatools.errors import DatatoolsError
+from datatools.facts import Facts, collect_facts
 from datatools.fixes.apply import Applied, apply_fixes
 from datatools.fixes.records import BrokenLine, FixRecord
 from datatools.formats import AUTO
 from datatools.formats.base import Content, load_attributes
 from datatools.formats.registry import merge_contents
-from datatools.images import ImageFacts, UnreadableImageError, compute_facts_of
 from datatools.object_labels import label_by_objects
-from datatools.packed import FOLDER, among, list_batches
+from datatools.packed import FOLDER, among, list_batches, without
 from datatools.params import IngestParams
-from datatools.provenance import decoder_version, describe_fixes
+from datatools.provenance import describe_fixes
 from datatools.raw import RawImages, open_raw
-from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, REJECTED
+from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, RECORDS, REJECTED
 from datatools.source import check_source, read_source
-from datatools.tree import FolderTree, Tree, UnreadableFileError, open_tree, refuse
+from datatools.store import from_arrow, to_arrow
+from datatools.tree import FolderTree, Tree, open_tree, refuse
 
 Row = dict[str, Any]
-FACTS = [field.name for field in fields(ImageFacts)]
-TOGETHER = 16  # images that a worker measures together
+AT_ONCE = 4096  # JSON texts that are taken apart together
+_ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,17 @@ def ingest(
     or empty folder, for a named format that is not there, and where no annotation file could be read; a bad image, file or
     row goes to `rejected`.
     """
-    brought = bring(root, params.format)
+    brought, raw = _bring(root, params.format)
     content = brought.content
     _check_group_column(root, content.records, params.group_column)
-    facts, unreadable = _collect_facts(open_raw(root), brought.paths, workers, tick, cache)
-    with_image = among(content.annotations["path"], facts)
-    kept, orphans = content.annotations[with_image], content.annotations[~with_image]
-    consensus = _consensus_rows(kept, params.consensus)
-    said = _concat(kept, consensus)
-    applied = apply_fixes(said, records, broken, set(facts), _metadata_of(content.records, records))
-    deleted = said[said["annotation_id"].isin(list(applied.deleted))]
-    no_images = [*brought.refused, *unreadable]
+    facts = collect_facts(raw, brought.paths, workers, tick, cache)
+    del raw  # where each image lies takes as much memory as the table of images
+    with_image = among(content.annotations["path"], facts.paths)
+    orphans = content.annotations[~with_image]
+    said = _with_consensus(content.annotations[with_image] if len(orphans) else content.annotations, params.consensus)
+    applied = apply_fixes(said, records, broken, facts.paths, _metadata_of(content.records, records))
+    deleted = said[among(said["annotation_id"], applied.deleted)]
+    no_images = [*brought.refused, *(refuse(path, **fault) for path, fault in facts.faults.items())]
     no_images += [refuse(path, "excluded", why) for path, why in applied.excluded.items()]
     rejected = pd.concat(
         [
@@ -112,7 +112,7 @@ def ingest(
         {"counts": counts, "formats": list(brought.formats), "fixes": describe_fixes(applied.status)},
     )
     assert counts["files"] == len(images) + len(no_images), "a file was lost"
-    drawn = applied.annotations[~applied.annotations["annotation_id"].isin(said["annotation_id"])]  # by fix records
+    drawn = without(applied.annotations, "annotation_id", said["annotation_id"])  # by fix records
     n_out = _count_own(annotations) + _count_own(deleted) + gone + len(orphans)
     assert len(content.annotations) + _count_own(drawn) == n_out, "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
@@ -120,6 +120,10 @@ def ingest(
 
 def bring(root: Path, format: str) -> Brought:
     """List and read everything under `root`; raises DatatoolsError where there is no image, or no annotation to be read."""
+    return _bring(root, format)[0]
+
+
+def _bring(root: Path, format: str) -> tuple[Brought, RawImages]:
     if not root.is_dir():
         raise DatatoolsError(
             f"{root}: expected a folder of images. Got no such folder: run `datatools import`, `datatools sample make` or `dvc pull`."
@@ -128,15 +132,17 @@ def bring(root: Path, format: str) -> Brought:
     if not list_batches(root):
         source = read_source(tree, format)
         check_source(root, source.images, source.content, source.refused)
-        return Brought(source.images, source.content, source.refused, tuple(source.formats))
+        return Brought(source.images, source.content, source.refused, tuple(source.formats)), open_raw(root)
     merged = merge_batches(root)
+    raw = open_raw(root, merged.images)
     source = read_source(_beside_batches(tree), AUTO)
     content = merge_contents([source.content, merged.content])
-    twice = sorted(merged.paths.intersection(source.images))
+    packed = raw.packed_paths()
+    twice = sorted(frozenset(source.images).intersection(packed))
     refused = [refuse(path, "name_collision", "an image of this path was imported") for path in twice]
-    paths = tuple(sorted(merged.paths.union(source.images)))
+    paths = tuple(sorted({*packed, *source.images}) if source.images else packed)
     check_source(root, paths, content, source.refused)
-    return Brought(paths, content, (*source.refused, *refused), tuple(source.formats))
+    return Brought(paths, content, (*source.refused, *refused), tuple(source.formats)), raw
 
 
 def _beside_batches(tree: Tree) -> Tree:
@@ -145,61 +151,6 @@ def _beside_batches(tree: Tree) -> Tree:
     sizes = {path: size for path, size in tree.sizes.items() if not path.startswith(inside)}
     refused = tuple(row for row in tree.refused if not row["path"].startswith(inside))
     return FolderTree(tree.root, sizes, refused)
-
-
-def _collect_facts(
-    raw: RawImages,
-    paths: Sequence[str],
-    workers: int | None,
-    tick: Callable[[int], None] | None,
-    cache: Path | None,
-) -> tuple[dict[str, list[Any]], list[Row]]:
-    """Values of FACTS by path, and rows of the images that cannot be read. What is known is not decoded."""
-    kept = KeptValues(cache / "images.sqlite", f"facts by {decoder_version()}") if cache else None
-    known = kept.load() if kept else {}
-    found = {path: known[sha256] for path in paths if (sha256 := raw.sha256(path)) in known}
-    rest = [path for path in paths if path not in found]
-    new: dict[str, Any] = {}
-    chunks = [rest[start : start + TOGETHER] for start in range(0, len(rest), TOGETHER)]
-    work = functools.partial(_read_facts, raw, frozenset(known))
-    for chunk, results in zip(chunks, map_ordered(work, chunks, workers), strict=True):
-        for path, (sha256, value) in zip(chunk, results, strict=True):
-            found[path] = known[sha256] if value is None else value
-            if sha256 and value is not None:
-                new[sha256] = value
-        if tick:
-            tick(len(chunk))
-    if kept:
-        kept.add(new)
-    unreadable = [refuse(path, **value) for path in paths if isinstance(value := found[path], dict)]
-    return {path: found[path] for path in paths if not isinstance(found[path], dict)}, unreadable
-
-
-def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> list[tuple[str, Any]]:
-    """For each image its SHA-256 (empty where the bytes cannot be had), and its facts, why there are none, or None for a known one."""
-    read: list[tuple[str, Any]] = []
-
-    def unknown_bytes() -> Iterator[bytes]:
-        """The bytes of the images whose facts are not known."""
-        for path in paths:
-            try:
-                data = raw.read(path)
-            except UnreadableFileError as error:
-                read.append(("", {"reason": UnreadableImageError.code, "message": str(error)}))
-                continue
-            sha256 = hashlib.sha256(data).hexdigest()
-            read.append((sha256, None if sha256 in known else ...))
-            if sha256 not in known:
-                yield data
-
-    facts = iter(compute_facts_of(unknown_bytes()))
-    return [(sha256, _to_value(next(facts)) if value is ... else value) for sha256, value in read]
-
-
-def _to_value(facts: ImageFacts | UnreadableImageError) -> list[Any] | dict[str, str]:
-    if isinstance(facts, UnreadableImageError):
-        return {"reason": facts.code, "message": str(facts)}
-    return [getattr(facts, name) for name in FACTS]
 
 
 def _check_group_column(root: Path, records: pd.DataFrame, column: str) -> None:
@@ -217,15 +168,11 @@ def _each_once(names: Sequence[str], where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _concat(kept: pd.DataFrame, consensus: list[Row]) -> pd.DataFrame:
-    return ANNOTATIONS.conform(pd.concat([kept, ANNOTATIONS.conform(consensus)]) if consensus else kept)
-
-
 def _orphan_rows(orphans: pd.DataFrame, paths: Sequence[str]) -> list[Row]:
     """Annotations whose image is not in the data set: it is not there at all, or is there and cannot be read."""
     left_out = {"reason": "no_image", "message": "its image was left out"}
     missing = {"reason": "LBL005", "message": "there is no such image file"}
-    is_there = among(orphans["path"], frozenset(paths))
+    is_there = among(orphans["path"], paths)
     rows = orphans[["source", "path", "annotation_id"]].to_dict("records")
     return [{**row, **(left_out if known else missing)} for row, known in zip(rows, is_there, strict=True)]
 
@@ -241,22 +188,25 @@ def _deleted_rows(rows: pd.DataFrame, why: Mapping[str, str]) -> list[Row]:
 def _without_file(brought: Brought) -> pd.DataFrame:
     """What annotation files say of images that are not there."""
     records = brought.content.records
-    listed = records.loc[~among(records["path"], frozenset(brought.paths)), ["source", "path"]]
+    listed = records.loc[~among(records["path"], brought.paths), ["source", "path"]]
     return listed.assign(reason="LBL005", message="it is listed here, but there is no such image file")
 
 
-def _consensus_rows(annotations: pd.DataFrame, rule: str) -> list[Row]:
-    """The one label of each image: the annotators' consensus; where nobody labels whole images, what its objects say."""
+def _with_consensus(annotations: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Also the one label of each image: the annotators' consensus; where nobody labels whole images, what its objects say."""
     labels = annotations[annotations["kind"] == "label"]
     if len(labels):
-        decided, source = decide(pivot_ratings(labels), rule), "vote"
+        by_name = labels[["path", "annotator", "label"]].fillna({"annotator": ""})
+        once = by_name.drop_duplicates(["path", "annotator"])  # of several labels by one annotator the first id counts
+        decided, source = decide(from_long(once, "path", "annotator", "label"), rule), "vote"
     else:
         decided, source = label_by_objects(annotations), "objects"
-    common = {"kind": "label", "annotator": CONSENSUS, "source": source, "attributes": "{}"}
-    return [
-        {"annotation_id": label_id(str(path)), "path": path, "label": label, **common}
-        for path, label in decided.items()
-    ]
+    if not len(decided):
+        return ANNOTATIONS.conform(annotations)
+    paths = pd.Series(decided.index, dtype="string")
+    rows = {"annotation_id": label_id("") + paths, "path": paths, "label": decided.array}
+    consensus = pd.DataFrame(rows).assign(kind="label", annotator=CONSENSUS, source=source, attributes="{}")
+    return ANNOTATIONS.join([annotations, ANNOTATIONS.conform(consensus)])
 
 
 def _metadata_of(records: pd.DataFrame, fixes: Sequence[FixRecord]) -> dict[str, dict[str, Any]]:
@@ -276,26 +226,44 @@ def _count_own(annotations: pd.DataFrame) -> int:
     return int((annotations["annotator"] != CONSENSUS).fillna(True).sum())
 
 
-def _image_table(
-    facts: Mapping[str, list[Any]], records: pd.DataFrame, params: IngestParams, applied: Applied
-) -> pd.DataFrame:
-    paths = [path for path in facts if path not in applied.excluded]
-    said = records.set_index("path").reindex(paths)
-    metadata = [load_attributes(text) for text in said["metadata"]]
-    for path, row in zip(paths, metadata, strict=True) if applied.metadata else ():
-        for name, value in applied.metadata.get(path, {}).items():
-            row[name] = value
-            if value is None:
-                del row[name]
-    column = params.group_column
-    images = pd.DataFrame([facts[path] for path in paths], columns=FACTS).assign(
-        path=paths,
-        declared_width_px=said["width_px"].array,
-        declared_height_px=said["height_px"].array,
-        group=[(row.get(column) or None) if column else None for row in metadata],
-        subset=said["subset"].array,
-        metadata=[json.dumps(row, sort_keys=True, ensure_ascii=False) for row in metadata],
-        attributes=said["attributes"].fillna("{}").array,
-        source=said["source"].fillna("folder").array,
-    )
-    return IMAGES.conform(images)
+def _image_table(facts: Facts, records: pd.DataFrame, params: IngestParams, applied: Applied) -> pd.DataFrame:
+    paths, known = pa.array(facts.paths, pa.large_string()), facts.table
+    if applied.excluded:
+        stays = pc.invert(pc.is_in(paths, value_set=pa.array(list(applied.excluded), paths.type)))
+        paths, known = paths.filter(stays), known.filter(stays)
+    rows = pc.index_in(paths, value_set=to_arrow(records["path"]))
+    said = {name: to_arrow(records[name]).take(rows) for name in RECORDS.columns}
+    group, metadata = _read_metadata(paths, said["metadata"], params.group_column, applied)
+    columns = {
+        **{name: known[name] for name in known.column_names},
+        "path": paths,
+        "declared_width_px": said["width_px"],
+        "declared_height_px": said["height_px"],
+        "group": group,
+        "subset": said["subset"],
+        "metadata": metadata,
+        "attributes": said["attributes"].fill_null("{}"),
+        "source": said["source"].fill_null("folder"),
+    }
+    return from_arrow(columns, IMAGES)
+
+
+def _read_metadata(paths: pa.Array, texts: pa.Array, group_column: str, applied: Applied) -> tuple[pa.Array, pa.Array]:
+    """The group and the metadata (JSON object) of each image."""
+    groups: list[Any] = []
+    metadata: list[str] = []
+    for start in range(0, len(paths), AT_ONCE):
+        part = [text or "{}" for text in texts.slice(start, AT_ONCE).to_pylist()]
+        rows: list[Row] = json.loads(f"[{','.join(part)}]")
+        for path, row in zip(paths.slice(start, AT_ONCE).to_pylist(), rows, strict=True) if applied.metadata else ():
+            _change_metadata(row, applied.metadata.get(path, {}))
+        groups += [(row.get(group_column) or None) if group_column else None for row in rows]
+        metadata += map(_ENCODE, rows)
+    return to_arrow(pd.Series(groups, dtype=None if group_column else "string").astype("string")), pa.array(metadata)
+
+
+def _change_metadata(row: Row, changes: Mapping[str, str | None]) -> None:
+    for name, value in changes.items():
+        row[name] = value
+        if value is None:
+            del row[name]

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 MAX_PIXELS = 100_000_000  # a larger mask is taken for an attack, as a larger image is
@@ -66,6 +65,8 @@ class Rle:
 
         Parts that touch only at a corner are two.
         """
+        import shapely  # it takes long to load, and outlines are seldom asked for
+
         columns, tops, bottoms = self._pieces()
         union = shapely.union_all(shapely.box(columns, tops, columns + 1, bottoms))
         parts = [part for part in getattr(union, "geoms", [union]) if not part.is_empty]

@@ -2,61 +2,97 @@
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from datatools.errors import DatatoolsError
-from datatools.schema import PACKED
+from datatools.schema import PACKED, has_repeats
 from datatools.shards import Member, ShardReader, is_place
-from datatools.store import load_json, load_table
+from datatools.store import load_json, load_table, to_arrow
 
 FOLDER = "batches"
 VERSION = 1
 NAME = re.compile(r"\d{4,}-[\w.-]+")
 SHARD = re.compile(r"images-[0-9]{4,}\.tar(\.gz)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-INSIDE = re.compile(r"(?:(?!\.{0,2}(?:/|$))[^/\\\x00-\x1f]+(?:/(?=.)|$))+", re.DOTALL)  # a path below a folder, POSIX
+_NAME = r"(?:[^./\\\x00-\x1f]|\.[^./\\\x00-\x1f]|\.\.[^/\\\x00-\x1f])[^/\\\x00-\x1f]*"  # neither empty nor . nor ..
+INSIDE = re.compile(rf"{_NAME}(?:/{_NAME})*")  # a path below a folder, POSIX
 
 
 class PackedImages:
     """Reads image bytes of merged batches by path. Never follows a name out of the batch folders."""
 
     def __init__(self, root: Path, images: pd.DataFrame) -> None:
-        self._readers = {batch: ShardReader(root / FOLDER / batch) for batch in images["batch"].unique()}
-        names = ("path", "batch", "sha256", "n_bytes", "shard", "block", "offset")
-        columns = (images[name].tolist() for name in names)  # a list: pandas is slow at giving texts one by one
-        self._members = {
-            path: (batch, Member(path, sha256, n_bytes, shard, block, offset))
-            for path, batch, sha256, n_bytes, shard, block, offset in zip(*columns, strict=True)
-        }
+        self._root = root
+        self._paths: list[str] = images["path"].tolist()  # sorted; the other columns stay as they are, which is small
+        self._sha256 = to_arrow(images["sha256"])
+        self._places = images[["n_bytes", "block", "offset"]].to_numpy(np.int64)
+        self._shards = [pd.factorize(images[name]) for name in ("batch", "shard")]
 
     def __contains__(self, path: object) -> bool:
         """Whether an image of that path was imported."""
-        return path in self._members
+        return self._find(path) is not None
 
     def __iter__(self) -> Iterator[str]:
         """The paths, sorted."""
-        return iter(self._members)
+        return iter(self._paths)
 
-    def sha256(self, path: str) -> str:
-        """SHA-256 of the image, as it was imported."""
-        return self._members[path][1].sha256
+    @property
+    def paths(self) -> list[str]:
+        """The paths, sorted: not a copy."""
+        return self._paths
+
+    def sha256(self, path: str) -> str | None:
+        """SHA-256 of the image, as it was imported; None for a path that was not."""
+        row = self._find(path)
+        return None if row is None else self._sha256[row].as_py()
+
+    def sha256_of(self, paths: Sequence[str]) -> pa.Array:
+        """SHA-256 of each of the images; null for a path that was not imported."""
+        rows = pc.index_in(pa.array(paths, pa.large_string()), value_set=pa.array(self._paths, pa.large_string()))
+        return self._sha256.take(rows)
 
     def read(self, path: str) -> bytes:
         """The image's bytes. Raises UnreadableFileError for a damaged or missing shard."""
-        batch, member = self._members[path]
-        return self._readers[batch].read(member)
+        row = self._find(path)
+        if row is None:
+            raise KeyError(path)
+        batch, shard = (names[codes[row]] for codes, names in self._shards)
+        n_bytes, block, offset = self._places[row].tolist()
+        member = Member(path, self._sha256[row].as_py(), n_bytes, shard, block, offset)
+        return ShardReader(self._root / FOLDER / batch).read(member)
+
+    def _find(self, path: object) -> int | None:
+        """The row of a path; a search in a sorted list, as a mapping would need as much memory as the table."""
+        row = bisect.bisect_left(self._paths, path) if isinstance(path, str) else len(self._paths)
+        return row if row < len(self._paths) and self._paths[row] == path else None
 
 
 def among(column: pd.Series, names: Collection[Any]) -> NDArray[np.bool_]:
-    """Which values of `column` are in the set or mapping `names`: `isin`, which needs 4 us for each text (pandas 3.1)."""
-    return np.fromiter((value in names for value in column.tolist()), np.bool_, len(column))
+    """Which values of `column` are in the column, set or mapping `names`: `isin`, which needs 4 us a text (pandas 3.1)."""
+    if not len(column) or not len(names):
+        return np.zeros(len(column), np.bool_)
+    try:
+        values = pa.array(names if isinstance(names, pd.Series) else list(names), pa.large_string())
+        return pc.is_in(pa.array(column, pa.large_string()), value_set=values).to_numpy(zero_copy_only=False)
+    except (pa.ArrowException, UnicodeEncodeError):  # not only texts, or half a character, which JSON can hold
+        known = frozenset(names)
+        return np.fromiter((value in known for value in column.tolist()), np.bool_, len(column))
+
+
+def without(rows: pd.DataFrame, key: str, *names: Collection[Any]) -> pd.DataFrame:
+    """The rows whose value in the column `key` is in none of `names`; no copy where these are all."""
+    gone = np.logical_or.reduce([among(rows[key], some) for some in names])
+    return rows[~gone] if gone.any() else rows
 
 
 def list_batches(root: Path) -> list[Path]:
@@ -111,15 +147,18 @@ def _is_whole(facts: dict[str, Any]) -> bool:
 def _check(file: Path, images: pd.DataFrame) -> None:
     """Raise DatatoolsError unless each row names a file below a data root once, and a place in a shard of its folder."""
     for name, form in {"shard": SHARD, "sha256": SHA256, "path": INSIDE}.items():
-        for value in images[name].unique().tolist():
-            if not isinstance(value, str) or not form.fullmatch(value):
-                raise DatatoolsError(f"{file}: expected {name}s of a batch. Got {value!r}: pull again.")
-    for place in zip(*(images[name].tolist() for name in ("n_bytes", "block", "offset")), strict=True):
-        if not is_place(*place):
-            raise DatatoolsError(f"{file}: expected places in shards. Got {place}: pull again.")
-    if (twice := images["path"].duplicated()).any():
+        fits = pc.match_substring_regex(pa.array(images[name]), rf"\A(?:{form.pattern})\z")
+        if not (fits := fits.fill_null(False).to_numpy(zero_copy_only=False)).all():
+            raise DatatoolsError(
+                f"{file}: expected {name}s of a batch. Got {images[name][~fits].iloc[0]!r}: pull again."
+            )
+    places = images[["n_bytes", "block", "offset"]].to_numpy(np.int64)
+    if len(places) and not (is_place(*places.min(axis=0)) and is_place(*places.max(axis=0))):
+        bad = next(place for place in places.tolist() if not is_place(*place))
+        raise DatatoolsError(f"{file}: expected places in shards. Got {tuple(bad)}: pull again.")
+    if (twice := has_repeats(images["path"])).any():
         raise DatatoolsError(
-            f"{file}: expected each path once. Got {images.loc[twice, 'path'].iloc[0]!r} again: pull again."
+            f"{file}: expected each path once. Got {images['path'][1:][twice].iloc[0]!r} again: pull again."
         )
 
 
@@ -136,10 +175,11 @@ def join_packed(batches: Iterable[tuple[str, pd.DataFrame, Collection[str]]]) ->
     """Source, images and removed paths of each batch as one table, as merge_packed gives it. A later batch has the word."""
     tables: list[pd.DataFrame] = []
     for source, images, removed in batches:
-        gone = set(images["path"].tolist()).union(removed)
-        tables = [table[~among(table["path"], gone)] for table in tables] if gone else tables
+        tables = [without(table, "path", images["path"], removed) for table in tables]
         tables.append(images.assign(source=pd.Series(source, index=images.index, dtype="string")))
     full = [table for table in tables if len(table)]
     if not full:
         return PACKED.empty().assign(batch=pd.Series(dtype="string"), source=pd.Series(dtype="string"))
+    if len(full) == 1:
+        return full[0].reset_index(drop=True)  # it is sorted
     return pd.concat(full, ignore_index=True).sort_values("path", ignore_index=True)

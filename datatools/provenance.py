@@ -91,7 +91,9 @@ def hash_params(params: Mapping[str, Any]) -> str:
 @functools.cache
 def decoder_version() -> str:
     """Names the code and the libraries that decode and measure images: another one may give other pixels."""
-    code = b"".join((HERE / f"{name}.py").read_bytes() for name in ("file_ends", "image_measures", "images", "plain_images"))
+    code = b"".join(
+        (HERE / f"{name}.py").read_bytes() for name in ("file_ends", "image_measures", "images", "plain_images")
+    )
     versions = package_versions(("numpy", "opencv-python-headless", "pillow"))
     return hashlib.sha256(code + repr(versions).encode()).hexdigest()[:12]
 

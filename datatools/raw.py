@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+import pyarrow as pa
 
 from datatools.file_reading import UnreadableFileError, read_below
 from datatools.images import RGB, UnreadableImageError, decode_image
@@ -14,11 +18,11 @@ from datatools.packed import PackedImages, list_batches, merge_packed
 class RawImages:
     """Images by path, below the data root `root`."""
 
-    def __init__(self, root: Path, batches: tuple[str, ...]) -> None:
-        """`batches`: names of the folders of what was imported."""
+    def __init__(self, root: Path, batches: tuple[str, ...], packed: PackedImages | None = None) -> None:
+        """`batches`: names of the folders of what was imported; `packed` where they were read already."""
         self.root = root
         self._batches = batches
-        self._packed = _open_packed(root, batches)
+        self._packed = _open_packed(root, batches) if packed is None else packed
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle that does not grow with the number of images: one goes with each task of a pool."""
@@ -26,7 +30,7 @@ class RawImages:
 
     def packed_paths(self) -> list[str]:
         """Paths of the imported images, sorted."""
-        return list(self._packed)
+        return self._packed.paths
 
     def is_packed(self, path: str) -> bool:
         """Whether the image is in a shard; otherwise it is a file of its own, if it is there at all."""
@@ -34,7 +38,11 @@ class RawImages:
 
     def sha256(self, path: str) -> str | None:
         """SHA-256 of an imported image; None where the file must be read to know."""
-        return self._packed.sha256(path) if self.is_packed(path) else None
+        return self._packed.sha256(path)
+
+    def sha256_of(self, paths: Sequence[str]) -> pa.Array:
+        """SHA-256 of each of the images, null where the file must be read to know."""
+        return self._packed.sha256_of(paths)
 
     def read(self, path: str) -> bytes:
         """The bytes of the image `path`. Raises UnreadableFileError."""
@@ -48,9 +56,10 @@ class RawImages:
             raise UnreadableImageError(str(error)) from error
 
 
-def open_raw(root: Path) -> RawImages:
-    """The images below `root`; what was imported is listed once a process."""
-    return RawImages(root, tuple(folder.name for folder in list_batches(root)))
+def open_raw(root: Path, images: pd.DataFrame | None = None) -> RawImages:
+    """The images below `root`; what was imported is listed once a process. `images` as merge_packed gives it, if known."""
+    packed = None if images is None else PackedImages(root, images)
+    return RawImages(root, tuple(folder.name for folder in list_batches(root)), packed)
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from datatools.errors import DatatoolsError
 
@@ -55,6 +56,18 @@ class Table:
             return frame.sort_values(order, kind="stable", ignore_index=True)
         return ordered
 
+    def join(self, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        """What `conform` makes of tables of this kind, one below the other; a column at a time, to hold few rows twice."""
+        keys = pd.concat([frame[self.key[0]] for frame in frames], ignore_index=True)
+        order = keys.array.argsort(kind="stable")
+        if len(self.key) > 1 or keys.hasnans or has_repeats(keys.take(order)).any():
+            return self.conform(pd.concat(frames, ignore_index=True))
+        columns = {
+            name: pd.concat([frame[name] for frame in frames], ignore_index=True).array.take(order)
+            for name in self.columns
+        }
+        return pd.DataFrame(columns, copy=False)
+
 
 def _is_increasing(column: pd.Series) -> bool:
     """Whether each text is greater than the one before; False for columns that are no texts, or have a null."""
@@ -62,6 +75,12 @@ def _is_increasing(column: pd.Series) -> bool:
         return False
     texts = column.array
     return bool((texts[1:] > texts[:-1]).all())
+
+
+def has_repeats(column: pd.Series) -> NDArray[np.bool_]:
+    """For each value of a sorted column of texts but the first: whether it is the one before; a null never is."""
+    texts = column.array
+    return np.asarray((texts[1:] == texts[:-1]).fillna(False), dtype=bool)
 
 
 def _has_equal_neighbours(keys: pd.DataFrame) -> bool:

@@ -9,19 +9,23 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from datatools.errors import DatatoolsError
 from datatools.schema import Table
 
+if TYPE_CHECKING:  # not on every machine that trains
+    import pyarrow as pa
+
+CSV_ROWS = 8192  # that are written together
 FORMULA = r"^([=+\-@\t\r])"  # OWASP, CSV injection
 
 
-def save_bytes(path: Path, data: bytes) -> None:
+def save_bytes(path: Path, data: bytes | pa.Buffer) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one, also after kill -9."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -66,8 +70,8 @@ def save_table(path: Path, frame: pd.DataFrame, table: Table) -> None:
 
     arrow = pa.Table.from_pandas(table.conform(frame), preserve_index=False).replace_schema_metadata(None)
     sink = pa.BufferOutputStream()
-    pq.write_table(arrow, sink, compression="zstd")
-    save_bytes(path, sink.getvalue().to_pybytes())
+    pq.write_table(arrow.combine_chunks(), sink, compression="zstd")  # a chunk's end would be seen in the bytes
+    save_bytes(path, sink.getvalue())
 
 
 def load_table(path: Path, table: Table) -> pd.DataFrame:
@@ -84,6 +88,24 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
         ) from error
 
 
+def to_arrow(column: pd.Series) -> pa.Array:
+    """The column as one Arrow array; what pandas takes for missing is null."""
+    import pyarrow as pa
+
+    array = pa.array(column, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def from_arrow(columns: Mapping[str, pa.Array | pa.ChunkedArray], table: Table) -> pd.DataFrame:
+    """What `table.conform` makes of the columns, without a copy of most of them; the rows are in `table`'s order already."""
+    frame = {}
+    for name, dtype in table.columns.items():
+        kind = pd.api.types.pandas_dtype(dtype)
+        array = columns[name]
+        frame[name] = kind.__from_arrow__(array) if hasattr(kind, "__from_arrow__") else array.to_numpy()
+    return pd.DataFrame(frame, copy=False)
+
+
 def save_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write `frame` as CSV, atomically; a text cell that a spreadsheet would run as a formula gets a leading '."""
     text = frame.select_dtypes(exclude="number").columns
@@ -91,6 +113,44 @@ def save_csv(path: Path, frame: pd.DataFrame) -> None:
         **{name: frame[name].astype("string").str.replace(FORMULA, r"'\1", regex=True) for name in text}
     )
     save_text(path, safe.to_csv(index=False, lineterminator="\n"))
+
+
+def iter_csv(frame: pd.DataFrame) -> Iterator[memoryview | bytes]:
+    """The bytes of `frame.to_csv(index=False, lineterminator="\\n")`, a part at a time; several times faster."""
+    import pyarrow.compute as pc
+
+    yield (",".join(frame.columns) + "\n").encode()
+    for start in range(0, len(frame), CSV_ROWS):
+        cells = [_to_cells(to_arrow(column)) for _, column in frame.iloc[start : start + CSV_ROWS].items()]
+        lines = pc.binary_join_element_wise(*cells, _text(","), null_handling="replace")
+        ended = pc.binary_join_element_wise(lines, _text(""), _text("\n"))
+        yield memoryview(ended.buffers()[2])[: pc.sum(pc.binary_length(ended)).as_py()]
+
+
+def _to_cells(values: pa.Array) -> pa.Array:
+    """The texts that stand for `values` in CSV, as Python's csv module writes them: quoted only where they must be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_boolean(values.type):
+        return pc.if_else(values, _text("True"), _text("False"))
+    if pa.types.is_floating(values.type):  # Arrow writes 1 for 1.0
+        texts = [repr(value) for value in values.drop_null().to_pylist()]
+        return pc.replace_with_mask(
+            pa.nulls(len(values), pa.large_string()), values.is_valid(), pa.array(texts, pa.large_string())
+        )
+    texts = values.cast(pa.large_string())
+    special = pc.match_substring_regex(texts, '[",\n]')
+    if not pc.any(special).as_py():
+        return texts
+    doubled = pc.replace_substring(texts, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise(_text('"'), doubled, _text('"'), _text("")), texts)
+
+
+def _text(value: str) -> pa.Scalar:
+    import pyarrow as pa
+
+    return pa.scalar(value, pa.large_string())
 
 
 def append_line(path: Path, line: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datatools import cache
 from datatools.cache import KeptValues, load_or_compute
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -171,3 +172,25 @@ def test_processes_that_add_at_the_same_time_lose_nothing(tmp_path: Path):
     found = KeptValues(tmp_path / "x.sqlite", "kind").load()
     assert len(found) == 4 * 5 * 50
     assert all(key == "/".join(map(str, value)) for key, value in found.items())
+
+
+@pytest.mark.parametrize("n_values", [1, 7, 40, 41])
+def test_values_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_values: int):
+    monkeypatch.setattr(cache, "PART", n_values)
+    kept = KeptValues(tmp_path / "x.sqlite", "kind")
+    kept.add(FACTS)
+    parts = list(kept.iter_parts())
+    assert [len(keys) for keys, _ in parts] == [len(values) for _, values in parts]
+    assert max(len(keys) for keys, _ in parts) == min(n_values, 40)
+    assert {key: value for keys, values in parts for key, value in zip(keys, values, strict=True)} == FACTS
+
+
+def test_a_damage_found_late_leaves_what_was_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache, "PART", 10)
+    kept = KeptValues(tmp_path / "x.sqlite", "kind")
+    kept.add(FACTS)
+    last = max(FACTS)
+    with sqlite3.connect(tmp_path / "x.sqlite") as connection:
+        connection.execute("update kept set value = '{' where key = ?", (last,))
+    assert kept.load() == dict(sorted(FACTS.items())[:30])
+    assert not (tmp_path / "x.sqlite").exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,34 @@ def test_the_version_follows_the_content_and_only_the_content(dataset: Dataset):
     assert len({dataset.version, *(other.version for other in others)}) == 5
     assert dataclasses.replace(dataset, facts={}).version == dataset.version
     assert re.fullmatch("[0-9a-f]{12}", dataset.version)
+
+
+def test_the_version_of_unchanged_files_is_not_computed_again(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save_dataset(tmp_path, dataset)
+    right = dataset.version
+    monkeypatch.setattr("datatools.dataset.iter_csv", None)
+    again = load_dataset(tmp_path)
+    assert again.version == right
+    with pytest.raises(TypeError):
+        assert dataclasses.replace(again, images=again.images.iloc[1:]).version
+
+
+@pytest.mark.parametrize("changed", ["images", "annotations", "classes", "version"])
+def test_files_that_somebody_changed_have_the_version_of_their_content(dataset: Dataset, tmp_path: Path, changed: str):
+    save_dataset(tmp_path, dataset)
+    document = json.loads((tmp_path / "dataset.json").read_text())
+    if changed in ("images", "annotations"):
+        file = tmp_path / f"{changed}.parquet"
+        pd.read_parquet(file).iloc[1:].to_parquet(file)
+    elif changed == "classes":
+        (tmp_path / "dataset.json").write_text(json.dumps({**document, "classes": ["other"]}))
+    else:
+        (tmp_path / "dataset.json").write_text(json.dumps({**document, "version": "0" * 12}))
+    again = load_dataset(tmp_path)
+    assert again.version == dataclasses.replace(again).version
+    assert (again.version == dataset.version) == (changed == "version")
 
 
 @pytest.mark.parametrize("document", [[], {"version": "x"}, None, "classes"])

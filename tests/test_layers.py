@@ -54,7 +54,15 @@ HOMES = {
     "mlxtend": ("datatools/samples/",),
     "matplotlib": ("datatools/evaluate/pictures.py", "datatools/report/against/pictures.py"),
     "jinja2": ("datatools/report/pages.py",),
-    "pyarrow": ("datatools/store.py", "datatools/checks/columns.py", "datatools/checks/geometry.py"),
+    "pyarrow": (
+        "datatools/store.py",
+        "datatools/facts.py",
+        "datatools/ingest.py",
+        "datatools/packed.py",
+        "datatools/raw.py",
+        "datatools/checks/columns.py",
+        "datatools/checks/geometry.py",
+    ),
     "defusedxml": ("datatools/formats/documents.py",),
     "typer": ("datatools/cli/",),
 }

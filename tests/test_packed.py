@@ -10,7 +10,7 @@ import pytest
 from datatools.batches import Batch, BatchWriter, to_packed
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content
-from datatools.packed import PackedImages, among, list_batches, load_facts, load_packed, merge_packed
+from datatools.packed import PackedImages, among, list_batches, load_facts, load_packed, merge_packed, without
 from datatools.schema import PACKED
 from datatools.shards import write_shards
 from datatools.store import save_json, save_table
@@ -228,9 +228,27 @@ def test_a_batch_without_images_has_no_table_of_them(tmp_path: Path):
 
 def test_among_is_isin():
     column = pd.Series(["a", "b", None, "a"], dtype="string")
-    for names in ({"a"}, set(), {"b", "c"}, {"a": 1}):
-        assert among(column, names).tolist() == column.isin(list(names)).tolist()
+    for names in ({"a"}, set(), {"b", "c"}, {"a": 1}, ["a", "a"], column[1:], {"a", "half \ud800"}, {1, "b"}):
+        assert among(column, names).tolist() == [value in set(names) for value in column]
     assert among(column[:0], {"a"}).tolist() == []
+
+
+def test_rows_without_some_names_are_the_rows_themselves_where_these_are_all():
+    rows = pd.DataFrame({"path": pd.array(["a", "b", "c"], "string")})
+    assert without(rows, "path", {"x"}, ()) is rows
+    assert without(rows, "path", {"a"}, rows["path"][2:])["path"].tolist() == ["b"]
+
+
+def test_hashes_of_many_images_are_those_of_each(tmp_path: Path):
+    bring(tmp_path, "one", FILES)
+    bring(tmp_path, "two", {"c.png": b"third"})
+    packed = PackedImages(tmp_path, merge_packed(tmp_path))
+    paths = ["c.png", "nowhere.png", "a.png", "b/ä.png"]
+    assert packed.sha256_of(paths).to_pylist() == [packed.sha256(path) for path in paths]
+    assert packed.sha256("nowhere.png") is None
+    assert packed.paths == ["a.png", "b/ä.png", "c.png"]
+    with pytest.raises(KeyError):
+        packed.read("nowhere.png")
 
 
 def test_a_table_of_another_program_is_read_by_columns_not_by_order(tmp_path: Path):

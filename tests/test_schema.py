@@ -21,6 +21,7 @@ from datatools.schema import (
     REJECTED,
     SPLIT,
     Table,
+    has_repeats,
 )
 
 TABLES = [IMAGES, ANNOTATIONS, REJECTED, FINDINGS, SPLIT, AUGMENTED, QUEUE, FIX_STATUS]
@@ -115,3 +116,21 @@ def test_an_unknown_column_is_an_error_that_lists_the_known_ones():
     with pytest.raises(DatatoolsError) as caught:
         SPLIT.conform([{"path": "a", "side": "val"}])
     assert str(caught.value) == "split: columns are path, split, group, fold. Got 'side' instead."
+
+
+TEXT = st.none() | st.sampled_from(["", "a", "b", "ä"])
+SAID = st.lists(st.fixed_dictionaries({"annotation_id": TEXT, "path": TEXT, "label": TEXT}), max_size=5)
+
+
+@given(st.lists(SAID, min_size=1, max_size=3))
+def test_joined_tables_are_what_conform_makes_of_all_their_rows(tables: list[list[dict[str, Any]]]):
+    frames = [ANNOTATIONS.conform(rows) for rows in tables]
+    whole = ANNOTATIONS.conform(pd.concat(frames, ignore_index=True))
+    pd.testing.assert_frame_equal(ANNOTATIONS.join(frames), whole)
+
+
+def test_repeats_are_the_values_that_came_just_before():
+    for texts in ([], ["a"], ["a", "a", "b"], ["a", "b", "b", "b"], ["a", None, None]):
+        column = pd.Series(texts, dtype="string")
+        known = column.duplicated() & column.notna()
+        assert has_repeats(column).tolist() == known.tolist()[1:]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 from datatools import store
 from datatools.errors import DatatoolsError
 from datatools.formats.tables import load_csv
-from datatools.schema import FINDINGS, SPLIT
+from datatools.schema import FINDINGS, IMAGES, SPLIT
 from datatools.store import (
     append_line,
+    from_arrow,
+    iter_csv,
     load_json,
     load_table,
     only_one,
@@ -29,6 +32,7 @@ from datatools.store import (
     save_json,
     save_table,
     save_text,
+    to_arrow,
 )
 
 JSON = st.recursive(
@@ -258,3 +262,48 @@ def test_only_one_lets_the_next_in_when_the_holder_was_killed(tmp_path: Path, ca
     with only_one(lock):
         pass
     assert capsys.readouterr().err == ""
+
+
+TEXTS = st.none() | st.text(st.sampled_from("a\",\n\r; \tä'\\\0"), max_size=4)
+CELLS = st.tuples(
+    TEXTS,
+    st.none() | st.integers(-(2**62), 2**62),
+    st.none() | st.floats(),
+    st.none() | st.booleans(),
+    st.integers(0, 9),
+)
+KINDS = {"text": "string", "int": "Int64", "float": "float64", "bool": "boolean", "number": "int64"}
+
+
+@given(st.lists(CELLS, max_size=6), st.integers(1, 4))
+def test_csv_in_parts_is_the_csv_of_pandas(rows: list[tuple[Any, ...]], n_rows: int):
+    cells = zip(*rows, strict=True) if rows else ([] for _ in KINDS)
+    frame = pd.DataFrame({name: pd.array(list(c), KINDS[name]) for name, c in zip(KINDS, cells, strict=True)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "CSV_ROWS", n_rows)
+        found = b"".join(map(bytes, iter_csv(frame)))
+    assert found == frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def test_how_a_table_lies_in_memory_does_not_show_in_its_bytes(tmp_path: Path):
+    rows = [{"path": f"{n:05d}", "split": "train", "group": str(n % 7)} for n in range(3000)]
+    whole = SPLIT.conform(rows)
+    parts = pd.concat([whole[:999], whole[999:1001], whole[1001:]], ignore_index=True)
+    save_table(tmp_path / "whole.parquet", whole, SPLIT)
+    save_table(tmp_path / "parts.parquet", parts, SPLIT)
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "parts.parquet").read_bytes()
+
+
+def test_arrow_columns_become_what_conform_makes_of_them():
+    rows = [{"path": p, "n_bytes": 1, "is_grey": grey, "exif_orientation": 1} for p, grey in (("a", True), ("b", None))]
+    numbers = {name: 2 for name, dtype in IMAGES.columns.items() if dtype == "int64"}
+    whole = IMAGES.conform([{**numbers, **row} for row in rows])
+    columns = {name: pa.chunked_array([to_arrow(whole[name])[:1], to_arrow(whole[name])[1:]]) for name in whole}
+    pd.testing.assert_frame_equal(from_arrow(columns, IMAGES), whole)
+
+
+def test_a_column_becomes_one_array_whatever_it_was_put_together_from():
+    column = pd.concat([pd.Series(["a", None], dtype="string"), pd.Series(["b"], dtype="string")])
+    assert to_arrow(column).equals(pa.array(["a", None, "b"], pa.large_string()))
+    assert to_arrow(pd.Series([1.5, np.nan])).null_count == 1
+    assert len(to_arrow(column[:0])) == 0

@@ -56,8 +56,9 @@ class _State:
     ) -> None:
         named = {kind: {r.annotation_id or "" for r in records if KIND_OF.get(r.op) == kind} for kind in KINDS}
         self.values = {kind: read_values(annotations, kind, named[kind]) for kind in KINDS}
-        self.ids = set(annotations["annotation_id"].tolist())
-        self.paths = {*annotations["path"].tolist(), *unannotated}
+        self.ids = _those_in(annotations["annotation_id"], {r.annotation_id for r in records if r.annotation_id})
+        paths = {record.path for record in records if record.path}
+        self.paths = _those_in(annotations["path"], paths) | paths.intersection(unannotated)
         self.record_ids = {record.id for record in records}
         self.known = metadata
         self.changed: dict[str, Values] = {kind: {} for kind in KINDS}
@@ -214,12 +215,18 @@ def _write(annotations: pd.DataFrame, state: _State) -> pd.DataFrame:
     for kind, changed in state.changed.items():
         result = write_values(result, kind, changed)
     if state.sources:
-        ids, sources = result["annotation_id"].tolist(), result["source"].astype(object).tolist()
-        named = [state.sources.get(name, source) for name, source in zip(ids, sources, strict=True)]
-        result = result.assign(source=pd.array(named, dtype="string"))
+        here = among(result["annotation_id"], state.sources)
+        result = result.copy(deep=False)  # pandas copies a column when it changes
+        named = [state.sources[name] for name in result.loc[here, "annotation_id"].tolist()]
+        result.loc[here, "source"] = pd.array(named, dtype="string")
     if state.deleted:
         result = result[~among(result["annotation_id"], state.deleted)].reset_index(drop=True)
     return result
+
+
+def _those_in(column: pd.Series, names: Collection[str]) -> set[str]:
+    """Which of the `names` the column has: as many as there are records, not as many as there are rows."""
+    return set(column[among(column, names)].tolist())
 
 
 def _new_row(name: str, path: str, new: NewAnnotation) -> dict[str, Any]:

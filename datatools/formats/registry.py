@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO, NAMES
 from datatools.formats.base import Content, Format, dump_attributes, load_attributes
-from datatools.schema import ANNOTATIONS, RECORDS, REJECTED
+from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, has_repeats
 from datatools.tree import Tree
 
 MODULES = {"image_folder": "folders"}  # where the module is not named like the format
@@ -95,19 +97,27 @@ def merge_contents(contents: Sequence[Content]) -> Content:
     """
     if len(contents) < 2:
         return contents[0] if contents else Content()
-    rows = pd.concat([content.annotations for content in contents], ignore_index=True)
-    again = rows["annotation_id"].duplicated()
+    tables = [content.annotations for content in contents if len(content.annotations)] or [ANNOTATIONS.empty()]
+    rows = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    again = _find_repeated(tables, rows["annotation_id"])
     repeated = rows.loc[again, ["source", "path", "annotation_id"]].assign(
         reason="repeated_id", message="this annotation id is used by another file already; the first one stays"
     )
     return Content(
         _merge_records([content.records for content in contents if len(content.records)]),
-        ANNOTATIONS.conform(rows[~again]),
+        ANNOTATIONS.conform(rows[~again] if again.any() else rows),
         tuple(dict.fromkeys(name for content in contents for name in content.classes)),
         REJECTED.conform(pd.concat([*(content.rejected for content in contents), repeated], ignore_index=True)),
         frozenset(path for content in contents for path in content.files),
         {key: value for content in reversed(contents) for key, value in content.extras.items()},
     )
+
+
+def _find_repeated(tables: Sequence[pd.DataFrame], ids: pd.Series) -> NDArray[np.bool_]:
+    """Which of the ids of all tables came before; one table is sorted by them."""
+    if len(tables) == 1:
+        return np.append(np.zeros(min(len(ids), 1), bool), has_repeats(ids))
+    return ids.duplicated().to_numpy()
 
 
 def _merge_records(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
