@@ -85,7 +85,7 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     save_table(folder / "annotations.parquet", dataset.annotations, ANNOTATIONS)
     facts = {
         "version": dataset.version,
-        "files": _hash_files(folder, dataset.classes),
+        "files": _hash_files(folder, dataset),
         "classes": list(dataset.classes),
     }
     save_json(folder / "dataset.json", {**facts, **dataset.facts})
