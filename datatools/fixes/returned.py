@@ -110,6 +110,7 @@ def _read_cvat(data: bytes, file: str, sent: Sent) -> Back:
     content = from_cvat(root, file, image_of)
     _refuse_rejected(content.rejected.to_dict("records"), file)
     rows = content.annotations.to_dict("records")
+    rows.sort(key=lambda row: (len(row["annotation_id"]), row["annotation_id"]))  # #9 before #10, as in the file
     items = _to_items(rows, [_group_of(row) for row in rows], sent)
     return Back(file, (Returned(None, items, frozenset(said), frozenset(said)),))
 

@@ -127,6 +127,16 @@ def test_k_edits_are_k_changes_and_ids_stay(tmp_path_factory, tool: str, keeps_i
     assert load_records(project.fixes)[1] == []
 
 
+def test_the_rings_of_a_tenth_mask_stay_in_their_order(tmp_path: Path):
+    cells = [(x, y) for y in range(4) for x in range(4)]
+    objects = [_object("rings", f"r{n}", "a.png", "cat", at, 0.0) for n, at in enumerate(cells)]
+    project = make_project(tmp_path / "project", make_dataset(objects, {"a.png": "cat"}))
+    export_queue(project, tmp_path / "sent", "cvat")
+    make_file, name = TOOLS["cvat"]
+    done = import_edits(project, make_file(tmp_path / "sent" / name, False).save(), None, who="ann")
+    assert done.records == []
+
+
 @pytest.mark.parametrize("tool", list(TOOLS))
 def test_what_was_left_as_it_is_is_nothing_or_on_request_a_confirmation(tmp_path: Path, tool: str):
     objects = [
