@@ -129,7 +129,8 @@ def test_k_edits_are_k_changes_and_ids_stay(tmp_path_factory, tool: str, keeps_i
 
 def test_the_rings_of_a_tenth_mask_stay_in_their_order(tmp_path: Path):
     cells = [(x, y) for y in range(4) for x in range(4)]
-    objects = [_object("rings", f"r{n}", "a.png", "cat", at, 0.0) for n, at in enumerate(cells)]
+    kinds = ["box", *["rings"] * 15]  # shapes 9 and 10 of the file are one mask
+    objects = [_object(kind, f"r{n:02d}", "a.png", "cat", at, 0.0) for n, (kind, at) in enumerate(zip(kinds, cells))]
     project = make_project(tmp_path / "project", make_dataset(objects, {"a.png": "cat"}))
     export_queue(project, tmp_path / "sent", "cvat")
     make_file, name = TOOLS["cvat"]
