@@ -37,6 +37,16 @@ def find_commit(folder: Path) -> str | None:
     return f"{commit}+changes" if changes else commit
 
 
+def name_origin(data_version: str, weights: Path) -> dict[str, str]:
+    """What figures are of, short enough for `dvc metrics diff`: data version, and SHA-256 of the weights, as `datatools trace` takes it.
+
+    The model's own record has the rest.
+    """
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"data_version": data_version, "model": digest[:12]}
+
+
 def package_versions(names: Sequence[str]) -> dict[str, str]:
     """Installed versions by distribution name; packages that are not installed are left out."""
     found = {}

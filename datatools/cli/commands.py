@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 
-from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, today
+from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, start_light, today
 from datatools.cli.diff import diff
 from datatools.cli.fixes import fixes_app
 from datatools.cli.lint import lint
@@ -95,6 +94,7 @@ def import_(
     mirror: Annotated[bool, typer.Option("--mirror", help="Take away what the source no longer has.")] = False,
 ) -> None:
     """Bring data into the project: what is new or changed becomes one more batch in data/raw, packed for DVC."""
+    start_light()
     from datatools.import_data import import_data
     from datatools.progress import progress
     from datatools.report.arrivals import to_import_lines
@@ -173,6 +173,8 @@ def unpack(
 @app.command()
 def summary() -> None:
     """Print what the last `dvc repro` found and what to do next."""
+    from rich.console import Console
+
     from datatools.report.terminal import to_terminal
     from datatools.store import load_json
 
@@ -195,6 +197,8 @@ def findings(
 
     listing = list_findings(find_here(), code, path, severity, today())
     if format == "text":
+        from rich.console import Console
+
         Console().print(to_listing_table(listing, limit), highlight=False)
     else:
         typer.echo(to_listing_json(listing, format))
@@ -271,6 +275,7 @@ def fix(
     who: Who = None,
 ) -> None:
     """Record a decision on an image; the next `dvc repro` applies it."""
+    start_light()
     from datatools.fixes.make import decide
 
     what: dict[str, Any] = {"label": label, "confirm": confirm, "exclude": exclude, "include": include, "side": side}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-from rich.console import Console
 
 from datatools.cli.common import find_here
 from datatools.errors import DatatoolsError
@@ -83,6 +82,8 @@ def _write_table(found: Diff, limit: int | None, output: Path | None) -> None:
     if output:
         save_text(output, to_text(found, limit))
     else:
+        from rich.console import Console
+
         Console().print(to_terminal(found, limit), highlight=False)
 
 

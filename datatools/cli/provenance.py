@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 
 from datatools.cli.common import find_here, shown, today
 
@@ -25,6 +24,8 @@ def trace(
     if as_json:
         typer.echo(json.dumps(story, indent=2, ensure_ascii=False))
     else:
+        from rich.console import Console
+
         Console().print(to_terminal(story), highlight=False)
 
 

@@ -242,7 +242,7 @@ def exclude_image(
 def find_image(dataset: Dataset, name: str) -> str:
     """The path that `name` means: a path, or a file name that only one image has. Raises DatatoolsError."""
     paths = dataset.images["path"]
-    if name in set(paths):
+    if (paths == name).any():
         return name
     matches = paths[paths.str.endswith("/" + name)]
     if len(matches) != 1:
@@ -253,7 +253,7 @@ def find_image(dataset: Dataset, name: str) -> str:
 
 
 def _rows_of(dataset: Dataset, path: str) -> pd.DataFrame:
-    if path not in set(dataset.images["path"]):
+    if not (dataset.images["path"] == path).any():
         raise DatatoolsError(
             f"image: expected a path of the data set. Got {path!r}: see data/dataset/rejected.parquet."
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
+from datatools.dataset import load_dataset
+from datatools.store import load_json
 from stages.evaluate import main
 from tests.project import outputs
 from tests.stages.shared import refuses_unknown_parameter, survives_kill
@@ -24,6 +27,12 @@ def test_writes_what_dvc_yaml_declares(finished: Path) -> None:
         "tsne.csv",
         "tsne.png",
     }
+
+
+def test_metrics_say_of_what_they_are(finished: Path) -> None:
+    origin = load_json(finished / "reports/evaluate/metrics.json")["origin"]
+    weights = hashlib.sha256((finished / "models/model.safetensors").read_bytes()).hexdigest()
+    assert origin == {"data_version": load_dataset(finished / "data/dataset").version, "model": weights[:12]}
 
 
 def test_unknown_parameter_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from datatools.dataset import load_dataset
 from datatools.evaluate.run import evaluate
 from datatools.params import EvaluateParams, TrainParams, load_params
+from datatools.provenance import name_origin
 from datatools.schema import PREDICTIONS, SPLIT
 from datatools.similarity.graph import load_neighbors
 from datatools.stage import stage
@@ -28,7 +29,8 @@ def main(args: Namespace, params: EvaluateParams) -> None:
         save_bytes(args.out / name, picture)
     save_table(args.out / "predictions.parquet", result.predictions, PREDICTIONS)
     save_json(args.out / "classes.json", result.classes)
-    save_json(args.out / "metrics.json", result.metrics)
+    origin = name_origin(dataset.version, args.model / "model.safetensors")
+    save_json(args.out / "metrics.json", {**result.metrics, "origin": origin})
 
 
 if __name__ == "__main__":
