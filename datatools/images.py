@@ -299,7 +299,7 @@ def _load(image: Image.Image, data: bytes, short_px: int) -> _Picture:
     width_px, height_px = image.size
     mode = image.mode  # draft and load may change it
     factor = _reduction(image.size, short_px)
-    if factor > 1 and not any(header in data for header in LOSSLESS):
+    if factor > 1 and not LOSSLESS.search(data):
         image.draft(None, (short_px, short_px))  # in the decoder; only JPEG can
     image.load()
     pixels = _to_grey_or_rgb(image)

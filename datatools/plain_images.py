@@ -7,6 +7,7 @@ piece that Pillow reads at a time. All others, and all that fail, are none of th
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from functools import lru_cache
@@ -21,7 +22,7 @@ JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 JPEG_MODES = {1: "L", 3: "RGB"}  # by the number of components
 JFIF, FRAME, QUANTIZATION, HUFFMAN, RESTART, COMMENT = 0xFFE0, 0xFFC0, 0xFFDB, 0xFFC4, 0xFFDD, 0xFFFE
 SCAN = b"\xff\xda"
-LOSSLESS = (b"\xff\xc3", b"\xff\xcb")  # frame headers; libjpeg does not scale such a picture
+LOSSLESS = re.compile(rb"\xff[\xc3\xcb]")  # frame headers; libjpeg does not scale such a picture
 
 
 class PlainImage(NamedTuple):
@@ -50,7 +51,7 @@ def decode_plain(plain: PlainImage, factor: int) -> Image.Image | None:
             image = Image.new(mode, (width, height), None)
             image.frombytes(stream, "zip", mode)
             return image.reduce(factor) if factor > 1 else image
-        if factor > 1 and any(header in stream for header in LOSSLESS):
+        if factor > 1 and LOSSLESS.search(stream):
             return None
         image = Image.new(mode, (-(-width // factor), -(-height // factor)), None)
         image.frombytes(stream, "jpeg", mode, "", factor, 0)
