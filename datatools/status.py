@@ -89,7 +89,8 @@ def _stand_pipeline(project: Project, changed: Mapping[str, list[str]]) -> Stand
     if not changed:
         return Standing("pipeline", f"{len(lock)} stages up to date")
     first, what = next(iter(changed.items()))
-    more = f" (and of {len(changed) - 1} more stages)" if len(changed) > 1 else ""
+    others = len(changed) - 1
+    more = f" (and of {others} more stage{'s' if others > 1 else ''})" if others else ""
     return Standing("pipeline", f"{_name_few(what)} of stage {first}{more} changed", "dvc repro")
 
 
