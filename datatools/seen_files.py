@@ -17,6 +17,8 @@ from array import array
 from itertools import chain
 from pathlib import Path
 
+from datatools.replacing import replacing
+
 SETTLED_NS = 2_000_000_000  # FAT counts in steps of 2 s
 _POSITIVE = 2**63 - 1
 _MAGIC = b"seen files 1 " + sys.byteorder.encode() + b"\n"
@@ -50,12 +52,11 @@ class SeenFiles:
         """Keep what was found or added since this was made, whole or not at all; what was not asked for is forgotten."""
         if self._file is None or self._now.keys() == self._known.keys():
             return
-        from datatools.store import save_bytes  # it loads pandas, which `datatools status` does without
-
         size = len(next(iter(self._now.values()), b""))
         numbers = array("q", chain.from_iterable(self._now))
         body = _SIZES.pack(len(self._now), size) + numbers.tobytes() + b"".join(self._now.values())
-        save_bytes(self._file, _MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
+        with replacing(self._file) as file:
+            file.write(_MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from datatools.errors import DatatoolsError
+from datatools.replacing import replacing, sync_folder
 from datatools.schema import Table
 
 if TYPE_CHECKING:  # not on every machine that trains
@@ -27,20 +27,8 @@ FORMULA = r"^([=+\-@\t\r])"  # OWASP, CSV injection
 
 def save_bytes(path: Path, data: bytes | pa.Buffer) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one, also after kill -9."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def save_text(path: Path, text: str) -> None:
@@ -165,7 +153,7 @@ def append_line(path: Path, line: str) -> None:
         file.write(line.encode("utf-8") + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -182,14 +170,6 @@ def only_one(lock: Path) -> Iterator[None]:
             sys.stderr.write(f"{lock.stem}: an earlier run of this stage is still at work; waiting for it to end\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _without_nan(value: Any) -> Any:
