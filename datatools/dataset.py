@@ -83,12 +83,9 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     """Write images.parquet, annotations.parquet and, last, dataset.json under `folder`."""
     save_table(folder / "images.parquet", dataset.images, IMAGES)
     save_table(folder / "annotations.parquet", dataset.annotations, ANNOTATIONS)
-    facts = {
-        "version": dataset.version,
-        "files": _hash_files(folder, dataset),
-        "classes": list(dataset.classes),
-    }
-    save_json(folder / "dataset.json", {**facts, **dataset.facts})
+    files = _hash_files(folder, dataset.version, dataset.classes)
+    facts = {"version": dataset.version, "files": files, "classes": list(dataset.classes), **dataset.facts}
+    save_json(folder / "dataset.json", facts)
 
 
 def load_dataset(folder: Path) -> Dataset:
@@ -104,15 +101,15 @@ def load_dataset(folder: Path) -> Dataset:
         classes=tuple(facts["classes"]),
         facts={key: value for key, value in facts.items() if key not in ("version", "files", "classes")},
     )
-    vars(dataset)["version"] = facts.get("version")
-    if facts.get("files") != _hash_files(folder, dataset):
-        del vars(dataset)["version"]  # not of these very files: it is that of their content
+    version = str(facts.get("version"))
+    if facts.get("files") == _hash_files(folder, version, dataset.classes):
+        vars(dataset)["version"] = version  # of these very files: their content need not be hashed
     return dataset
 
 
-def _hash_files(folder: Path, dataset: Dataset) -> str:
+def _hash_files(folder: Path, version: str, classes: Sequence[str]) -> str:
     """SHA-256 of version, class list and the bytes of both tables: much cheaper than the version, which names content."""
-    total = hashlib.sha256("\n".join([str(dataset.version), *dataset.classes]).encode())
+    total = hashlib.sha256("\n".join([version, *classes]).encode())
     for name in ("images.parquet", "annotations.parquet"):
         with (folder / name).open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())

@@ -41,7 +41,7 @@ def read_cached(root: Path, md5: str | None) -> bytes | None:
         data = (folder / CACHE / md5[:2] / md5[2:]).read_bytes()
     except OSError:
         return None
-    return data if hashlib.md5(data, usedforsecurity=False).hexdigest() == md5[:32] else None
+    return data if _md5(data) == md5[:32] else None
 
 
 def read_object(root: Path, md5: str) -> tuple[bytes | None, str]:
@@ -57,11 +57,9 @@ def read_object(root: Path, md5: str) -> tuple[bytes | None, str]:
     if done.returncode:
         return None, last_line(done.stderr)
     place = Path(done.stdout.strip())
-    if _hash_file(place) != md5:
-        return None, f"other content in {place}; delete that file"
-    return place.read_bytes(), ""
+    data = place.read_bytes()
+    return (data, "") if _md5(data) == md5 else (None, f"other content in {place}; delete that file")
 
 
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pathspec
 
 from datatools.seen_files import SeenFiles, stamp_of
 
 NOT_DATA = (".git/", ".hg/", ".dvc/", ".dvcignore")  # never part of a folder that DVC hashes
+
+
+class File(NamedTuple):
+    """MD5 (None: it cannot be read) and bytes of a file."""
+
+    md5: str | None
+    n_bytes: int
 
 
 class Hashes:
@@ -24,28 +31,26 @@ class Hashes:
         lines = read_text(root / ".dvcignore").splitlines()
         self._ignored = pathspec.GitIgnoreSpec.from_lines([*NOT_DATA, *lines])
         self._found: dict[str, str | None] = {}
+        self._listed: dict[str, dict[str, File]] = {}
 
     def find(self, path: str) -> str | None:
         """The hash of the file or folder (`.dir` at its end) at the POSIX path below the root; None where there is none."""
         if path not in self._found:
             place = self._root / path
-            self._found[path] = self._of_folder(place) if place.is_dir() else self._of_file(place)
+            self._found[path] = self._of_folder(path) if place.is_dir() else self._look_at(place).md5
         return self._found[path]
 
-    def count(self, path: str) -> tuple[int, int]:
-        """Files of a folder, and their bytes."""
-        sizes = [os.stat(place).st_size for _, place in self._walk(self._root / path)]
-        return len(sizes), sum(sizes)
-
-    def list_files(self, path: str) -> dict[str, str | None]:
-        """The hash of each file of a folder, by its POSIX path below it."""
-        return {name: self._of_file(place) for name, place in self._walk(self._root / path)}
+    def list_files(self, path: str) -> Mapping[str, File]:
+        """The files of a folder by their POSIX paths below it; it is listed once."""
+        if path not in self._listed:
+            self._listed[path] = {name: self._look_at(place) for name, place in self._walk(self._root / path)}
+        return self._listed[path]
 
     def save(self) -> None:
         """Keep what was hashed for the next time."""
         self._seen.save()
 
-    def _of_file(self, place: str | Path) -> str | None:
+    def _look_at(self, place: str | Path) -> File:
         try:
             stamp = stamp_of(os.stat(place))
             known = self._seen.find(stamp)
@@ -54,13 +59,12 @@ class Hashes:
                     known = hashlib.file_digest(file, _md5).digest()
                 self._seen.add(stamp, known)
         except OSError:
-            return None
-        return known.hex()
+            return File(None, 0)
+        return File(known.hex(), stamp[2])
 
-    def _of_folder(self, folder: Path) -> str:
+    def _of_folder(self, path: str) -> str:
         """Of the JSON list of its files and their hashes, in the order of their names."""
-        files = self.list_files(folder.relative_to(self._root).as_posix())
-        rows = [{"md5": files[name], "relpath": name} for name in sorted(files)]
+        rows = [{"md5": file.md5, "relpath": name} for name, file in sorted(self.list_files(path).items())]
         return _md5(json.dumps(rows, sort_keys=True).encode()).hexdigest() + ".dir"
 
     def _walk(self, folder: Path) -> Iterator[tuple[str, str]]:

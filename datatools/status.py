@@ -58,8 +58,8 @@ def _stand_data(project: Project, hashes: Hashes) -> Standing | None:
     if not project.raw.is_dir():
         what = "is not on this machine" if recorded else "there is none"
         return Standing("data", f"{raw} {what}", "dvc pull" if recorded else "datatools import SOURCE")
-    n_files, n_bytes = hashes.count(raw)
-    has = f"{raw}, {n_files:,} files, {n_bytes / 1e6:,.1f} MB"
+    files = hashes.list_files(raw)
+    has = f"{raw}, {len(files):,} files, {sum(file.n_bytes for file in files.values()) / 1e6:,.1f} MB"
     if recorded is None:
         return Standing("data", f"{has}, not recorded by DVC")
     if hashes.find(raw) == recorded:
@@ -73,7 +73,7 @@ def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
     if data is None:
         return "not as data/raw.dvc records"
     before = {row["relpath"]: row["md5"] for row in json.loads(data)}
-    now = hashes.list_files(LAYOUT["raw"])
+    now = {name: file.md5 for name, file in hashes.list_files(LAYOUT["raw"]).items()}
     new, gone = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
     other = sorted(name for name in now.keys() & before.keys() if now[name] != before[name])
     parts = [

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from datatools.dvc_hashes import Hashes
+from datatools.dvc_hashes import File, Hashes
 from datatools.findings import Finding, concat, to_table
 from datatools.project import Project
 from datatools.schema import FINDINGS, IMAGES
@@ -112,11 +112,11 @@ def md5(data: bytes) -> str:
 def spy_on_hashes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are hashed from now on, in their order."""
     hashed: list[Path] = []
-    real = Hashes._of_file
+    real = Hashes._look_at
 
-    def spying(self: Hashes, place: str | Path) -> str | None:
+    def spying(self: Hashes, place: str | Path) -> File:
         hashed.append(Path(place))
         return real(self, place)
 
-    monkeypatch.setattr(Hashes, "_of_file", spying)
+    monkeypatch.setattr(Hashes, "_look_at", spying)
     return hashed
