@@ -106,7 +106,7 @@ def find_stale(root: Path, stages: Stages, names: tuple[str, ...], disk: OnDisk 
     disk = disk or OnDisk(root)
     for name in _with_earlier(stages, names):
         stage = stages[name]
-        for reason in (*_changed_params(disk, stage), *_changed_deps(disk, stages, stage)):
+        for reason in (*_tell_params(disk, stage), *_changed_deps(disk, stages, stage)):
             return f"{reason} since the stage {name} ran"
     for name in names:
         for out in stages[name].get("outs", ()):
@@ -118,9 +118,10 @@ def find_stale(root: Path, stages: Stages, names: tuple[str, ...], disk: OnDisk 
 class OnDisk:
     """The project on disk, where each file is looked at once: most are read by many stages."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, seen: SeenFiles | None = None) -> None:
+        """With `seen`, what did not change since it was seen is not hashed again."""
         self.root = root
-        self.hashes = Hashes(root, SeenFiles(None))
+        self.hashes = Hashes(root, seen or SeenFiles(None))
         self.load_yaml = functools.cache(load_yaml)
         self.read_pointer = functools.cache(_read_pointer)
 
@@ -131,15 +132,19 @@ class OnDisk:
             return False
         return self.hashes.find(entry["path"]) != entry.get("md5")
 
+    def changed_params(self, stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """File and name, with dots between the keys, of each parameter that is not what the stage of dvc.lock ran with."""
+        for file, values in (stage.get("params") or {}).items():
+            for key, before in values.items():
+                now = self.load_yaml(self.root / file)
+                for part in key.split("."):
+                    now = now.get(part) if isinstance(now, dict) else None
+                if now != before:
+                    yield file, key
 
-def _changed_params(disk: OnDisk, stage: Mapping[str, Any]) -> Iterator[str]:
-    for file, values in stage.get("params", {}).items():
-        for key, before in values.items():
-            now = disk.load_yaml(disk.root / file)
-            for part in key.split("."):
-                now = now.get(part) if isinstance(now, dict) else None
-            if now != before:
-                yield f"{key} in {file} changed"
+
+def _tell_params(disk: OnDisk, stage: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{key} in {file} changed" for file, key in disk.changed_params(stage))
 
 
 def _changed_deps(disk: OnDisk, stages: Stages, stage: Mapping[str, Any]) -> Iterator[str]:

@@ -13,10 +13,11 @@ from typing import Any
 
 from datatools.dvc_cache import read_cached
 from datatools.dvc_hashes import Hashes, read_text
-from datatools.dvc_state import find_changed_stages, find_recorded_raw, list_outputs, load_lock
+from datatools.dvc_state import find_changed_stages, list_outputs, load_lock
 from datatools.git import ask_git
 from datatools.project import LAYOUT, Project
 from datatools.remotes.closure import build_closure
+from datatools.revisions import OnDisk, Stages
 from datatools.seen_files import SeenFiles
 
 RECORDED = ("data/raw.dvc", "data/fixes", "data/mutes.yaml", "data/receipts", "dvc.yaml", "dvc.lock", "params.yaml")
@@ -38,23 +39,23 @@ class Standing:
 
 def find_standing(project: Project) -> list[Standing]:
     """How data, pipeline, decisions, review, remote and Git stand, in this order; what does not exist yet is left out."""
-    hashes = Hashes(project.root, SeenFiles(project.state / "cache" / "hashes"))
-    changed = find_changed_stages(project.root, hashes)
+    disk = OnDisk(project.root, SeenFiles(project.state / "cache" / "hashes"))
+    changed = find_changed_stages(disk)
     found = [
-        _stand_data(project, hashes),
-        _stand_pipeline(project, changed),
+        _stand_data(project, disk),
+        _stand_pipeline(load_lock(disk), changed),
         _stand_fixes(project, changed),
         _stand_review(project),
-        _stand_remote(project),
+        _stand_remote(project, disk),
         _stand_git(project),
     ]
-    hashes.save()
+    disk.hashes.save()
     return [standing for standing in found if standing is not None]
 
 
-def _stand_data(project: Project, hashes: Hashes) -> Standing | None:
+def _stand_data(project: Project, disk: OnDisk) -> Standing | None:
     raw = LAYOUT["raw"]
-    recorded = find_recorded_raw(project.root)
+    hashes, recorded = disk.hashes, disk.read_pointer(project.raw)
     if not project.raw.is_dir():
         what = "is not on this machine" if recorded else "there is none"
         return Standing("data", f"{raw} {what}", "dvc pull" if recorded else "datatools import SOURCE")
@@ -82,8 +83,7 @@ def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
     return "; ".join(parts)
 
 
-def _stand_pipeline(project: Project, changed: Mapping[str, list[str]]) -> Standing:
-    lock = load_lock(project.root)
+def _stand_pipeline(lock: Stages, changed: Mapping[str, list[str]]) -> Standing:
     if not lock:
         return Standing("pipeline", "never run", "dvc repro")
     if not changed:
@@ -120,11 +120,11 @@ def _stand_review(project: Project) -> Standing | None:
     return Standing("review", f"{queue['n']:,} images were in the queue of the last report", "datatools review")
 
 
-def _stand_remote(project: Project) -> Standing | None:
+def _stand_remote(project: Project, disk: OnDisk) -> Standing | None:
     """By the receipts that `datatools push` writes; plain `dvc push` leaves no trace."""
     receipts = [_load_json(file) for file in sorted((project.root / "data/receipts").glob("*.json"))]
     receipts = [receipt for receipt in receipts if isinstance(receipt, dict) and "pushed_at" in receipt]
-    outputs = list_outputs(project.root)
+    outputs = list_outputs(disk)
     if not outputs:
         return None
     version = build_closure(outputs, {})[0].version

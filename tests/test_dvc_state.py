@@ -14,7 +14,8 @@ import yaml
 
 from datatools import dvc_hashes, seen_files
 from datatools.dvc_hashes import Hashes
-from datatools.dvc_state import find_changed_stages, find_recorded_raw, list_outputs, load_lock, load_object
+from datatools.dvc_state import find_changed_stages, list_outputs, load_lock
+from datatools.revisions import OnDisk
 from datatools.seen_files import SeenFiles
 from tests.builders import lay_out
 
@@ -83,8 +84,8 @@ def project(finished: Path, tmp_path: Path) -> Path:
 
 def test_folders_and_files_have_the_hash_that_dvc_gives_them(project: Path):
     hashes = hashes_of(project)
-    assert hashes.find("data/raw") == find_recorded_raw(project)
-    entries = [entry for stage in load_lock(project).values() for entry in (*stage["deps"], *stage["outs"])]
+    assert hashes.find("data/raw") == OnDisk(project).read_pointer(project / "data/raw")
+    entries = [entry for stage in load_lock(OnDisk(project)).values() for entry in (*stage["deps"], *stage["outs"])]
     assert len(entries) == 5
     assert {entry["path"]: hashes.find(entry["path"]) for entry in entries} == {e["path"]: e["md5"] for e in entries}
     sizes = [file.n_bytes for file in hashes.list_files("data/raw").values()]
@@ -126,7 +127,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, list[str]]]] = {
 def test_stages_are_out_of_date_where_dvc_says_so(project: Path, name: str):
     change, expected = CHANGES[name]
     change(project)
-    assert find_changed_stages(project, hashes_of(project)) == expected
+    assert find_changed_stages(OnDisk(project)) == expected
     assert said_by_dvc(project) == set(expected)
 
 
@@ -155,12 +156,11 @@ def test_a_file_is_hashed_again_only_if_it_changed(project: Path, monkeypatch: p
 
 
 def test_outputs_are_those_that_dvc_pushes(project: Path):
-    assert {output.path for output in list_outputs(project)} == {"data/copied", "data/raw"}
+    assert {output.path for output in list_outputs(OnDisk(project))} == {"data/copied", "data/raw"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "- 1", "\x00"])
 def test_a_broken_document_is_empty(tmp_path: Path, text: str):
     (tmp_path / "dvc.lock").write_text(text)
-    assert load_object(tmp_path / "dvc.lock") == {}
-    assert load_lock(tmp_path) == {}
-    assert find_changed_stages(tmp_path, hashes_of(tmp_path)) == {}
+    assert load_lock(OnDisk(tmp_path)) == {}
+    assert find_changed_stages(OnDisk(tmp_path)) == {}

@@ -29,7 +29,7 @@ from datatools.formats.coco_names import (
 )
 from datatools.formats.coco_reading import read_mask
 from datatools.formats.locate import clean_path
-from datatools.masks import MaskError, Rings, Rle, parse_mask
+from datatools.masks import MaskError, Rings, Rle, find_bounds, parse_mask
 from datatools.schema import BOX
 
 OBJECTS = ("box", "mask")
@@ -287,7 +287,7 @@ def _with_attributes(item: Row, own: Row, attributes: Row, taken: frozenset[str]
 def _add_what_others_need(item: Row, own: Row, mask: Rings | Rle | None) -> None:
     """`area`, `iscrowd`, `bbox` and `segmentation`, which other programs take for granted."""
     made = own.get("made", [])
-    if "bbox" not in item and mask is not None and (bounds := _bounds(mask)):
+    if "bbox" not in item and mask is not None and (bounds := find_bounds(mask)):
         item["bbox"] = [bounds[0], bounds[1], bounds[2] - bounds[0], bounds[3] - bounds[1]]
         made.append("bbox")
     if "bbox" not in item:
@@ -311,13 +311,6 @@ def _as_ignored(item: Row, kind: str) -> Row:
     made = [*own.get("made", []), *missing]
     plain = {key: value for key, value in item.items() if key != OWN}
     return {**plain, **missing, "segmentation": item.get("segmentation", []), OWN: {**own, "made": made, "kind": kind}}
-
-
-def _bounds(mask: Rings | Rle) -> tuple[float, float, float, float] | None:
-    if isinstance(mask, Rle):
-        return mask.bounds()
-    xs, ys = [x for ring in mask for x, _ in ring], [y for ring in mask for _, y in ring]
-    return (min(xs), min(ys), max(xs), max(ys)) if xs else None
 
 
 def _area(mask: Rings | Rle) -> float:
