@@ -64,8 +64,13 @@ def save_table(path: Path, frame: pd.DataFrame, table: Table) -> None:
 
 def load_table(path: Path, table: Table) -> pd.DataFrame:
     """Read a Parquet file of `table`; raises DatatoolsError for a missing or foreign file."""
+    import pyarrow.parquet as pq
+
     try:
-        return table.conform(pd.read_parquet(path))
+        with pq.ParquetFile(path) as file:
+            read = file.read()
+        is_ours = read.schema.equals(_to_schema(table))
+        return table.conform(from_arrow(read, table) if is_ours else read.to_pandas())
     except FileNotFoundError as error:
         raise DatatoolsError(
             f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first."
@@ -84,14 +89,22 @@ def to_arrow(column: pd.Series) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def from_arrow(columns: Mapping[str, pa.Array | pa.ChunkedArray], table: Table) -> pd.DataFrame:
-    """What `table.conform` makes of the columns, without a copy of most of them; the rows are in `table`'s order already."""
+def from_arrow(columns: pa.Table | Mapping[str, pa.Array | pa.ChunkedArray], table: Table) -> pd.DataFrame:
+    """What `table.conform` makes of the columns, without a copy of most of them; the rows stay in their order."""
     frame = {}
     for name, dtype in table.columns.items():
         kind = pd.api.types.pandas_dtype(dtype)
         array = columns[name]
         frame[name] = kind.__from_arrow__(array) if hasattr(kind, "__from_arrow__") else array.to_numpy()
     return pd.DataFrame(frame, copy=False)
+
+
+def _to_schema(table: Table) -> pa.Schema:
+    """What `save_table` writes."""
+    import pyarrow as pa
+
+    kinds = {"string": pa.large_string(), "float64": pa.float64(), "boolean": pa.bool_()}
+    return pa.schema([(name, kinds.get(dtype, pa.int64())) for name, dtype in table.columns.items()])
 
 
 def save_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -1,1 +1,5 @@
 """The stages of dvc.yaml: each reads, calls one library function, and writes."""
+
+from datatools.starting import collect_seldom
+
+collect_seldom()

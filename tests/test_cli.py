@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
 
+from datatools.cli.commands import app, narrow
 from datatools.dataset import load_dataset, save_dataset
 from datatools.findings import Finding
 from datatools.fixes.records import load_records
@@ -111,6 +113,25 @@ def test_help_is_on_stdout(run: Run, argv: list[str]):
     code, out, err = run(*argv)
     assert (code, err) == (0, "")
     assert "Usage" in out
+
+
+def commands_of(app: typer.Typer) -> dict[str, list[str]]:
+    """Name of each command and group -> what can be said to it."""
+    commands = typer.main.get_command(app).commands
+    return {name: [parameter.name for parameter in command.params] for name, command in commands.items()}
+
+
+def test_a_call_gets_its_command_alone_and_as_it_is_among_all():
+    whole = commands_of(app)
+    assert len(whole) > 20
+    for name, parameters in whole.items():
+        assert commands_of(narrow([name, "--help"])) == {name: parameters}
+        assert commands_of(narrow([name])) == {name: parameters}
+
+
+@pytest.mark.parametrize("args", [[], ["--help"], ["nonsense"], [""], ["--install-completion", "bash"]])
+def test_any_other_call_gets_all_commands(args: list[str]):
+    assert narrow(args) is app
 
 
 def test_checks_and_their_pages_are_listed(run: Run):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
+from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, start_light, today
 from datatools.cli.diff import diff
@@ -21,6 +25,7 @@ from datatools.cli.split import split_app
 from datatools.cli.status import status
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
+from datatools.starting import collect_seldom
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(sample_app, name="sample")
@@ -44,11 +49,31 @@ Name = Annotated[Optional[str], typer.Option(help="What to call the source. Defa
 
 def main() -> None:
     """Run the command line; a wrong call ends with one line on stderr and exit code 2."""
+    collect_seldom()
     try:
-        app()
+        narrow(sys.argv[1:])()
     except DatatoolsError as error:
         typer.echo(f"datatools: error: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def narrow(args: Sequence[str]) -> typer.Typer:
+    """The application with the one command, or group, that `args` begins with; the whole one where there is none such.
+
+    Typer makes a parser of every command that it is given, which takes longer than many a command.
+    """
+    name = args[0] if args else ""
+    commands = [command for command in app.registered_commands if _name_of(command) == name]
+    groups = [group for group in app.registered_groups if group.name == name]
+    if not (commands or groups):
+        return app
+    narrowed = copy.copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = commands, groups
+    return narrowed
+
+
+def _name_of(command: CommandInfo) -> str:
+    return command.name or (get_command_name(command.callback.__name__) if command.callback else "")
 
 
 @app.callback()

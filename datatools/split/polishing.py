@@ -2,7 +2,7 @@
 
 What is left after filling and exchanging is an error on average; a promise speaks of the class that is furthest off. So a
 penalty is brought down that is steep: over sides and classes the sum of (share of the side - share of the whole)^4, and
-over sides of (size / its part - 1)^4. A class off by SHARE counts as much as a size off by SIZE.
+over sides of (size - its part)^4, as a share of all images. A class off by SHARE counts as much as a size off by SIZE.
 
 Only single operations, and sums of rows from the first to the last, are used: the same result on any machine. The work is
 bounded by counting, not by a clock.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from datatools.split.counting import ROUNDING
 
 SHARE = 0.02  # the goal for class shares
-SIZE = 0.1
+SIZE = 0.02  # of all images
 MAX_SIZE_OFF = 0.15  # of the side's part; more only where it is so from the start
 NEAR = 0.001  # a share this near is near enough
 MAX_UNITS = 400  # half of them the largest, half the smallest
@@ -62,7 +62,7 @@ class Polish:
         totals = held.sum(axis=0)
         self.shares, self.scales = (totals / totals[-1])[:-1], scales[:-1] * SHARE
         self.parts, self.most, self.work = ratios * totals[-1], most, 0
-        self.slack = np.maximum(self.parts * SIZE, 1)
+        self.slack = max(SIZE * totals[-1], 1.0)
         self.widest = np.maximum(np.abs(held[:, -1] - self.parts), np.maximum(self.parts * MAX_SIZE_OFF, 1))
         self.kinds = np.unique(counts, axis=0, return_inverse=True)[1].ravel()
         self.open_sides: list[int] = np.flatnonzero(ratios > 0).tolist()
@@ -107,7 +107,7 @@ class Polish:
         off /= self.scales.reshape(axes)
         off *= off
         off *= off
-        size_off = ((sizes - self.parts[side]) / self.slack[side]) ** 2
+        size_off = ((sizes - self.parts[side]) / self.slack) ** 2
         return np.asarray(off.sum(axis=0) + size_off * size_off)
 
     def _best_between(self, one: int, other: int, still: int, now: float) -> _Exchange:

@@ -32,7 +32,7 @@ def penalty_of(counts, sides, ratios=RATIOS):
     for side, ratio in enumerate(ratios):
         held = counts[np.asarray(sides) == side].sum(axis=0)
         penalty += sum(((n / max(held[-1], 1) - share) / SHARE) ** 4 for n, share in zip(held[:-1], shares[:-1]))
-        penalty += ((held[-1] - ratio * total) / max(SIZE * ratio * total, 1)) ** 4
+        penalty += ((held[-1] - ratio * total) / max(SIZE * total, 1)) ** 4
     return penalty
 
 
