@@ -46,6 +46,8 @@ SKIPPED = "didn't change, skipping"  # what DVC says of a stage
 TABLES = "numpy, pandas, pyarrow.parquet"
 LIBRARIES = {"evaluate": f"{TABLES}, torch, openTSNE, matplotlib.backends.backend_agg", "lift": "yaml"}
 READ = """
+import datatools.starting
+datatools.starting.start_light()
 import sys, {libraries}
 for path in sys.argv[1:]:
     pyarrow.parquet.read_table(path).to_pandas() if path.endswith("parquet") else numpy.load(path)

@@ -1,16 +1,23 @@
-"""What makes a process start and end quickly. A third of what PyTorch and Matplotlib take to start goes to searches for garbage
-that is not there: a module is no garbage, and when the process ends all of it goes anyway."""
+"""What makes a process start and end quickly.
+
+A third of what PyTorch and Matplotlib take to start goes to searches for garbage that is not there: a module is no garbage, and
+when the process ends all of it goes anyway. A tenth of a second goes to threads that NumPy starts for linear algebra, one a
+core; our products are small, so these wait for each other, and their number would be seen in the last bits of sums.
+"""
 
 from __future__ import annotations
 
 import atexit
 import gc
+import os
 
 # Python's own are 700, 10 and 10: importing pandas alone is some 400 searches. Twice these figures gain no more.
 THRESHOLDS = 50_000, 20, 20
 
 
-def collect_seldom() -> None:
-    """Search for garbage seldom, and not at all at the end. Objects that nothing refers to go at once, as ever."""
+def start_light() -> None:
+    """Search for garbage seldom, not at all at the end, and let NumPy and SciPy work in one thread, unless OPENBLAS_NUM_THREADS is
+    set. To be called before NumPy is imported; PyTorch, faiss and worker processes are not concerned."""
     gc.set_threshold(*THRESHOLDS)
     atexit.register(gc.freeze)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

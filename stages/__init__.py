@@ -1,5 +1,5 @@
 """The stages of dvc.yaml: each reads, calls one library function, and writes."""
 
-from datatools.starting import collect_seldom
+from datatools.starting import start_light
 
-collect_seldom()
+start_light()

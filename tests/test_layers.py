@@ -66,8 +66,13 @@ HOMES = {
     "defusedxml": ("datatools/formats/documents.py",),
     "typer": ("datatools/cli/",),
 }
-# Child processes need an environment; FiftyOne and cuBLAS can be told in no other way.
-ENVIRONMENT = {"datatools/review/app.py", "datatools/review/mongod.py", "datatools/learn/fitting.py"}
+# Child processes need an environment; FiftyOne, cuBLAS and OpenBLAS can be told in no other way.
+ENVIRONMENT = {
+    "datatools/review/app.py",
+    "datatools/review/mongod.py",
+    "datatools/learn/fitting.py",
+    "datatools/starting.py",
+}
 FROM_OUTSIDE = {("sys", "argv"), ("os", "environ"), ("os", "getenv"), ("os", "getcwd"), ("Path", "cwd")}
 
 each_stage = pytest.mark.parametrize("name", STAGES)

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from datatools.starting import THRESHOLDS
+
 LOAD = "import sys, gc; found = []; gc.callbacks.append(lambda phase, info: found.append(phase)); {}; print(len(found) // 2)"
 SLOW = "import pandas"
+STAGE = """
+import gc, os, stages.ingest, threadpoolctl
+threads = [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+print(gc.get_threshold(), os.environ["OPENBLAS_NUM_THREADS"], max(threads))
+"""
 END = """
 import datatools.starting, weakref
 class Kept:
@@ -15,7 +25,7 @@ first.other, last.other = last, first  # a circle
 weakref.finalize(first, print, "ended")
 file = open("written.txt", "w")
 file.write("all of it")
-datatools.starting.collect_seldom()
+datatools.starting.start_light()
 """
 
 
@@ -25,7 +35,7 @@ def run(code: str, folder: Path) -> str:
 
 
 def test_libraries_are_loaded_with_few_searches_for_garbage(tmp_path: Path):
-    light = "from datatools.starting import collect_seldom; collect_seldom()"
+    light = "from datatools.starting import start_light; start_light()"
     before, after = (int(run(LOAD.format(code), tmp_path)) for code in (SLOW, f"{light}; {SLOW}"))
     assert before > 100
     assert after < before / 10
@@ -36,8 +46,11 @@ def test_what_was_open_is_written_and_what_was_registered_runs_at_the_end(tmp_pa
     assert (tmp_path / "written.txt").read_text() == "all of it"
 
 
-def test_every_stage_starts_so(tmp_path: Path):
-    code = (
-        "import gc, stages.ingest; from datatools.starting import THRESHOLDS; print(gc.get_threshold() == THRESHOLDS)"
-    )
-    assert run(f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); {code}", tmp_path) == "True\n"
+@pytest.mark.parametrize(("asked", "threads"), [(None, "1 1"), ("2", f"2 {min(2, os.cpu_count() or 1)}")])
+def test_every_stage_starts_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, threads: str):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    if asked:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
+    assert run(STAGE, tmp_path) == f"{THRESHOLDS} {threads}\n"

@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command_name
 from typer.models import CommandInfo
 
-from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, start_light, today
+from datatools.cli.common import Who, Why, echo_records, find_here, shown, sign, today
 from datatools.cli.diff import diff
 from datatools.cli.fixes import fixes_app
 from datatools.cli.lint import lint
@@ -25,7 +25,7 @@ from datatools.cli.split import split_app
 from datatools.cli.status import status
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
-from datatools.starting import collect_seldom
+from datatools.starting import start_light
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(sample_app, name="sample")
@@ -49,7 +49,7 @@ Name = Annotated[Optional[str], typer.Option(help="What to call the source. Defa
 
 def main() -> None:
     """Run the command line; a wrong call ends with one line on stderr and exit code 2."""
-    collect_seldom()
+    start_light()
     try:
         narrow(sys.argv[1:])()
     except DatatoolsError as error:
@@ -119,7 +119,6 @@ def import_(
     mirror: Annotated[bool, typer.Option("--mirror", help="Take away what the source no longer has.")] = False,
 ) -> None:
     """Bring data into the project: what is new or changed becomes one more batch in data/raw, packed for DVC."""
-    start_light()
     from datatools.import_data import import_data
     from datatools.progress import progress
     from datatools.report.arrivals import to_import_lines
@@ -300,7 +299,6 @@ def fix(
     who: Who = None,
 ) -> None:
     """Record a decision on an image; the next `dvc repro` applies it."""
-    start_light()
     from datatools.fixes.make import decide
 
     what: dict[str, Any] = {"label": label, "confirm": confirm, "exclude": exclude, "include": include, "side": side}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +30,6 @@ def echo_records(records: Sequence[FixRecord]) -> None:
         typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
     else:
         typer.echo("nothing new was decided")
-
-
-def start_light() -> None:
-    """Let NumPy start one thread for linear algebra in place of one a core: for commands that do none, it is an eighth of their time."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def today() -> datetime.date:

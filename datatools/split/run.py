@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,9 +55,8 @@ def split_dataset(
     DatatoolsError when the ratios do not add up to 1 or a group column is not there.
     """
     ratios = check_ratios(params)
-    dataset = Dataset(
-        dataset.images.sort_values("path", ignore_index=True), dataset.annotations, dataset.classes, dataset.facts
-    )
+    if not dataset.images["path"].is_monotonic_increasing:  # as it is where it was stored
+        dataset = dataclasses.replace(dataset, images=dataset.images.sort_values("path", ignore_index=True))
     images, strata = dataset.images, find_strata(dataset)
     columns, declared = group_columns(dataset, params.group_by), read_declared(dataset.images, params)
     links = find_links(images, pairs, columns)
