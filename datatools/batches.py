@@ -32,7 +32,7 @@ from datatools.formats.registry import merge_contents
 from datatools.packed import FOLDER, VERSION, join_packed, list_batches, load_facts, load_packed, number_of, without
 from datatools.schema import ANNOTATIONS, PACKED, RECORDS, REJECTED, Table
 from datatools.shards import Member
-from datatools.store import load_table, save_json, save_table
+from datatools.store import load_if_there, save_json, save_table
 
 Rows = tuple[str, pd.DataFrame]  # name of a source, and rows that it brought
 
@@ -221,8 +221,7 @@ def _save(folder: Path, name: str, frame: pd.DataFrame, table: Table) -> None:
 
 
 def _load(folder: Path, name: str, table: Table) -> pd.DataFrame:
-    file = folder / f"{name}.parquet"
-    return load_table(file, table) if file.exists() else table.empty()
+    return load_if_there(folder / f"{name}.parquet", table)
 
 
 def _slug(name: str) -> str:

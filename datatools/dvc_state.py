@@ -12,14 +12,20 @@ from typing import Any
 from datatools.dvc_cache import OBJECT
 from datatools.project import LAYOUT
 from datatools.remotes.closure import Output
-from datatools.revisions import LOCK, OnDisk, Stages
+from datatools.revisions import LOCK, OnDisk, Stages, as_stages
 
 PIPELINE = "dvc.yaml"
 
 
 def load_lock(disk: OnDisk) -> Stages:
-    """The stages of dvc.lock by name, in its order; none where there is no such file."""
-    return _stages_of(disk, LOCK)
+    """The stages of dvc.lock by name, in its order; none where there is no such file, or it is broken."""
+    return as_stages(disk.load_yaml(disk.root / LOCK)) or {}
+
+
+def is_lock_broken(disk: OnDisk) -> bool:
+    """Whether there is a dvc.lock that DVC did not write, or not to its end."""
+    path = disk.root / LOCK
+    return path.exists() and as_stages(disk.load_yaml(path)) is None
 
 
 def find_changed_stages(disk: OnDisk) -> dict[str, list[str]]:
@@ -29,7 +35,7 @@ def find_changed_stages(disk: OnDisk) -> dict[str, list[str]]:
     """
     lock = load_lock(disk)
     changed: dict[str, list[str]] = {}
-    for name, stage in _stages_of(disk, PIPELINE).items():
+    for name, stage in _load_pipeline(disk).items():
         if stage.get("frozen") or stage.get("always_changed") or not {"foreach", "matrix"}.isdisjoint(stage):
             continue
         other = _compare_stage(stage, lock[name], disk) if name in lock else ["dvc.lock"]
@@ -54,7 +60,7 @@ def _command(stage: Mapping[str, Any]) -> list[str]:
 
 def list_outputs(disk: OnDisk) -> list[Output]:
     """What `dvc push` would push: outputs of dvc.lock that DVC keeps, and data/raw."""
-    stages = _stages_of(disk, PIPELINE)
+    stages = _load_pipeline(disk)
     kept: dict[str, str] = {}
     for name, stage in load_lock(disk).items():
         settings = _settings_of(stages.get(name))
@@ -72,7 +78,9 @@ def _settings_of(stage: Any) -> dict[str, Mapping[str, Any]]:
     return {path: said or {} for row in rows if isinstance(row, dict) for path, said in row.items()}
 
 
-def _stages_of(disk: OnDisk, name: str) -> Stages:
-    document = disk.load_yaml(disk.root / name)
+def _load_pipeline(disk: OnDisk) -> Stages:
+    document = disk.load_yaml(disk.root / PIPELINE)
     stages = document.get("stages") if isinstance(document, dict) else None
-    return stages if isinstance(stages, dict) else {}
+    return (
+        {name: stage for name, stage in stages.items() if isinstance(stage, dict)} if isinstance(stages, dict) else {}
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from datatools.errors import DatatoolsError
 from datatools.schema import PACKED, has_repeats
 from datatools.shards import Member, ShardReader, is_place
-from datatools.store import load_json, load_table, to_arrow
+from datatools.store import load_if_there, load_json, to_arrow
 
 FOLDER = "batches"
 VERSION = 1
@@ -124,7 +124,7 @@ def load_facts(folder: Path) -> dict[str, Any]:
 def load_packed(folder: Path) -> pd.DataFrame:
     """The images of one batch (PACKED, and `batch`: the folder's name); raises DatatoolsError for a foreign table."""
     file = folder / "images.parquet"
-    images = load_table(file, PACKED) if file.exists() else PACKED.empty()
+    images = load_if_there(file, PACKED)
     _check(file, images)
     return images.assign(batch=pd.Series(folder.name, index=images.index, dtype="string"))
 

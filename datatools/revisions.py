@@ -84,10 +84,30 @@ def load_stages(root: Path) -> Stages:
 def parse_stages(text: str | bytes) -> Stages | None:
     """The stages of a dvc.lock; None for another document."""
     try:
-        stages = yaml.load(text, LOADER)["stages"]
-    except (yaml.YAMLError, KeyError, TypeError):
+        return as_stages(yaml.load(text, LOADER))
+    except (ValueError, yaml.YAMLError):
         return None
-    return stages if isinstance(stages, dict) else None
+
+
+def as_stages(document: Any) -> Stages | None:
+    """The stages of the document that a dvc.lock holds; None where it is not as DVC writes it.
+
+    DVC writes the file in place: a `dvc repro` that is killed then leaves the beginning of it.
+    """
+    stages = document.get("stages") if isinstance(document, dict) else None
+    return stages if isinstance(stages, dict) and all(map(_is_stage, stages.values())) else None
+
+
+def _is_stage(stage: Any) -> bool:
+    if not isinstance(stage, dict):
+        return False
+    entries = [entry for kind in ("deps", "outs") for entry in stage.get(kind) or ()]
+    params = stage.get("params") or {}
+    return (
+        all(isinstance(entry, dict) and "path" in entry for entry in entries)
+        and isinstance(params, dict)
+        and all(isinstance(values, dict) for values in params.values())
+    )
 
 
 def find_out(stages: Stages, path: str) -> str | None:
@@ -190,7 +210,7 @@ def _read_pointer(path: Path) -> str | None:
 def _read_stages(text: str | bytes, where: str) -> Stages:
     stages = parse_stages(text)
     if stages is None:
-        raise DatatoolsError(f"{where}: expected a dvc.lock with stages. Got another document: run `dvc repro`.")
+        raise DatatoolsError(f"{where}: expected a dvc.lock with stages. Got another document: bring it back by Git.")
     return stages
 
 

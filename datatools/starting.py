@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 
 # Python's own are 700, 10 and 10: importing pandas alone is some 400 searches. Twice these figures gain no more.
 THRESHOLDS = 50_000, 20, 20
@@ -17,7 +18,12 @@ THRESHOLDS = 50_000, 20, 20
 
 def start_light() -> None:
     """Search for garbage seldom, not at all at the end, and let NumPy and SciPy work in one thread, unless OPENBLAS_NUM_THREADS is
-    set. To be called before NumPy is imported; PyTorch, faiss and worker processes are not concerned."""
+    set. To be called before NumPy is imported; PyTorch and faiss are not concerned."""
     gc.set_threshold(*THRESHOLDS)
-    atexit.register(gc.freeze)
+    atexit.register(_leave_garbage)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def _leave_garbage() -> None:
+    if "triton" not in sys.modules:  # which counts what is left, and complains
+        gc.freeze()

@@ -13,11 +13,11 @@ from typing import Any
 
 from datatools.dvc_cache import read_cached
 from datatools.dvc_hashes import Hashes, read_text
-from datatools.dvc_state import find_changed_stages, list_outputs, load_lock
+from datatools.dvc_state import find_changed_stages, is_lock_broken, list_outputs, load_lock
 from datatools.git import ask_git
 from datatools.project import LAYOUT, Project
 from datatools.remotes.closure import build_closure
-from datatools.revisions import OnDisk, Stages
+from datatools.revisions import OnDisk
 from datatools.seen_files import SeenFiles
 
 RECORDED = ("data/raw.dvc", "data/fixes", "data/mutes.yaml", "data/receipts", "dvc.yaml", "dvc.lock", "params.yaml")
@@ -43,7 +43,7 @@ def find_standing(project: Project) -> list[Standing]:
     changed = find_changed_stages(disk)
     found = [
         _stand_data(project, disk),
-        _stand_pipeline(load_lock(disk), changed),
+        _stand_pipeline(disk, changed),
         _stand_fixes(project, changed),
         _stand_review(project),
         _stand_remote(project, disk),
@@ -83,7 +83,10 @@ def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
     return "; ".join(parts)
 
 
-def _stand_pipeline(lock: Stages, changed: Mapping[str, list[str]]) -> Standing:
+def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
+    if is_lock_broken(disk):
+        return Standing("pipeline", "dvc.lock is broken, as a killed `dvc repro` may leave it", "git checkout dvc.lock")
+    lock = load_lock(disk)
     if not lock:
         return Standing("pipeline", "never run", "dvc repro")
     if not changed:

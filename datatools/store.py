@@ -81,6 +81,11 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
         ) from error
 
 
+def load_if_there(path: Path, table: Table) -> pd.DataFrame:
+    """As load_table; a table without rows where there is no such file."""
+    return load_table(path, table) if path.exists() else table.empty()
+
+
 def to_arrow(column: pd.Series) -> pa.Array:
     """The column as one Arrow array; what pandas takes for missing is null."""
     import pyarrow as pa

@@ -142,6 +142,21 @@ def test_a_broken_document_is_no_crash(project: Project, name: str, text: str):
     assert "data" in stand(project)
 
 
+@pytest.mark.parametrize(
+    "end", ["stages:\n  ingest:", "    cmd", "    deps:\n    - pat", "    params:\n      params.yaml:", "outs:\n    -"]
+)
+def test_a_lock_that_was_cut_off_is_told_from_none(project: Project, end: str):
+    lock = project.root / "dvc.lock"
+    text = lock.read_text()
+    lock.write_text(text[: text.index(end) + len(end)])
+    assert subprocess.run(["dvc", "status"], cwd=project.root, capture_output=True).returncode, "DVC reads it"
+    assert stand(project)["pipeline"][1] == "git checkout dvc.lock"
+    git(project.root, "checkout", "dvc.lock")
+    assert stand(project)["pipeline"] == ("1 stages up to date", "")
+    lock.unlink()
+    assert stand(project)["pipeline"] == ("never run", "dvc repro")
+
+
 def test_the_command_prints_a_line_each(project: Project, run_in: Run):
     code, out, err = run_in(project.raw, "status")
     assert (code, err) == (0, "")

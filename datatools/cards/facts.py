@@ -13,7 +13,7 @@ import pandas as pd
 
 from datatools.cards.licences import Conflict, Licence, find_conflicts
 from datatools.cards.sources import FILE, SourceNote, find_note, load_sources, name_licences, name_sources
-from datatools.checks.runner import load_checks
+from datatools.checks.runner import load_titles
 from datatools.dataset import Dataset, load_dataset
 from datatools.findings import concat
 from datatools.git import ask_git
@@ -24,7 +24,7 @@ from datatools.provenance import find_commit, list_changing
 from datatools.release.tags import list_releases
 from datatools.report.sections import Section, count_classes, count_findings
 from datatools.schema import AUGMENTED, CONSENSUS, FINDINGS, FIX_STATUS, QUARANTINE, REJECTED, SIDES, SPLIT, Table
-from datatools.store import load_json, load_table
+from datatools.store import load_if_there, load_json
 from datatools.trace.past import load_past, open_state
 
 SIZES = (
@@ -146,7 +146,7 @@ def _count_findings(project: Project, findings: pd.DataFrame, committed: str | N
     """By code, mutes as they stood on the day of the commit."""
     day = datetime.date.fromisoformat(committed) if committed else datetime.date.min
     muted = apply_mutes(findings, load_mutes(project.mutes), day).is_muted.tolist()
-    return count_findings(findings, {check.code: check.title for check in load_checks()}, muted)
+    return count_findings(findings, load_titles(), muted)
 
 
 def _count(column: pd.Series) -> dict[str, int]:
@@ -163,8 +163,7 @@ def count_sides(split: pd.DataFrame) -> dict[str, int]:
 
 
 def _load(project: Project, name: str, table: Table) -> pd.DataFrame:
-    file = project.root / "data" / name
-    return load_table(file, table) if file.exists() else table.empty()
+    return load_if_there(project.root / "data" / name, table)
 
 
 def _load_json(project: Project, name: str) -> dict[str, Any]:

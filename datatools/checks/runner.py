@@ -57,6 +57,11 @@ def load_checks() -> tuple[Check, ...]:
     return tuple(sorted(checks, key=lambda check: check.code))
 
 
+def load_titles() -> dict[str, str]:
+    """Code -> title of every check."""
+    return {check.code: check.title for check in load_checks()}
+
+
 def get_check(code: str) -> Check:
     """The check with this code; raises DatatoolsError that lists the known codes."""
     for check in load_checks():

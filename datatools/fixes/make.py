@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import pandas as pd
 
@@ -16,7 +16,18 @@ from datatools.fixes.records import FixRecord, append_records, load_records, now
 from datatools.fixes.targets import Target, find_disputes
 from datatools.project import Project
 from datatools.schema import FIX_STATUS, QUEUE, SIDES
-from datatools.store import load_table
+from datatools.store import load_if_there, load_table
+
+
+class Signature(TypedDict):
+    """What every record of a decision says beside the decision: who, when (`records.now`), why; `base` is the data version that was
+    looked at, and `evidence` what was known of the image then."""
+
+    who: str
+    when: str
+    why: str
+    base: NotRequired[str]
+    evidence: NotRequired[Mapping[str, Any]]
 
 
 def decide(
@@ -49,7 +60,7 @@ def decide(
         return _include(project, image, why=why, who=who, base=seen.version)
     path, when = find_image(seen, image), now()
     dataset = load_current(project, seen, path)
-    signed: dict[str, Any] = {"who": who, "when": when, "why": why, "base": seen.version}
+    signed: Signature = {"who": who, "when": when, "why": why, "base": seen.version}
     signed["evidence"] = _find_evidence(project, path)
     if label is not None:
         records = relabel_image(dataset, path, label, **signed)
@@ -65,8 +76,7 @@ def decide(
 
 def _find_evidence(project: Project, path: str) -> dict[str, Any]:
     """What the queue says of an image, as the app and the page write it; empty where it is not in it."""
-    file = project.queue
-    queue = load_table(file, QUEUE) if file.exists() else QUEUE.empty()
+    queue = load_if_there(project.queue, QUEUE)
     rows = queue[queue["path"] == path]
     if rows.empty:
         return {}
@@ -169,18 +179,8 @@ def load_current(project: Project, dataset: Dataset, path: str | None = None) ->
     return dataclasses.replace(dataset, annotations=refold(annotations, status, records))
 
 
-def relabel_image(
-    dataset: Dataset,
-    path: str,
-    label: str,
-    *,
-    who: str,
-    when: str,
-    why: str,
-    base: str = "",
-    evidence: Mapping[str, Any] | None = None,
-) -> list[FixRecord]:
-    """Records that give the image `path` another label; `base` is the data version that was looked at, else that of `dataset`.
+def relabel_image(dataset: Dataset, path: str, label: str, **signature: Unpack[Signature]) -> list[FixRecord]:
+    """Records that give the image `path` another label; their base is the version of `dataset`, unless the signature has one.
 
     The image's label changes, and so does every box or mask in it that carried the same label: one record each.
     Raises DatatoolsError for an unknown image or class, or when the image has that label already.
@@ -191,52 +191,28 @@ def relabel_image(
     before = _label_of(rows, path)
     if before == label:
         raise DatatoolsError(f"{path} has the label {label!r} already. To put that on record, use --confirm.")
-    common: dict[str, Any] = {"op": "relabel", "path": path, "after": label, "who": who, "when": when, "why": why}
-    common |= {"base": base or dataset.version, "evidence": dict(evidence or {})}
+    common: dict[str, Any] = {"path": path, "before": before, "after": label, **_sign(signature, dataset)}
     ids = [label_id(path), *_objects_with(rows, before)]
-    return [FixRecord(annotation_id=annotation_id, before=before, **common) for annotation_id in ids]
+    return [FixRecord("relabel", annotation_id=annotation_id, **common) for annotation_id in ids]
 
 
-def confirm_image(
-    dataset: Dataset,
-    path: str,
-    *,
-    who: str,
-    when: str,
-    why: str,
-    base: str = "",
-    evidence: Mapping[str, Any] | None = None,
-) -> list[FixRecord]:
+def confirm_image(dataset: Dataset, path: str, **signature: Unpack[Signature]) -> list[FixRecord]:
     """The record that says: a person looked, the label is right. Raises DatatoolsError for an unknown image."""
     before = _label_of(_rows_of(dataset, path), path)
-    return [
-        FixRecord(
-            "confirm",
-            who,
-            when,
-            why,
-            path,
-            label_id(path),
-            before,
-            base=base or dataset.version,
-            evidence=dict(evidence or {}),
-        )
-    ]
+    about: dict[str, Any] = {"path": path, "annotation_id": label_id(path), "before": before}
+    return [FixRecord("confirm", **about, **_sign(signature, dataset))]
 
 
-def exclude_image(
-    dataset: Dataset,
-    path: str,
-    *,
-    who: str,
-    when: str,
-    why: str,
-    base: str = "",
-    evidence: Mapping[str, Any] | None = None,
-) -> list[FixRecord]:
+def exclude_image(dataset: Dataset, path: str, **signature: Unpack[Signature]) -> list[FixRecord]:
     """The record that takes an image out of the data set. Raises DatatoolsError for an unknown image."""
     _rows_of(dataset, path)
-    return [FixRecord("exclude", who, when, why, path, base=base or dataset.version, evidence=dict(evidence or {}))]
+    return [FixRecord("exclude", path=path, **_sign(signature, dataset))]
+
+
+def _sign(signature: Signature, dataset: Dataset) -> dict[str, Any]:
+    """The fields of a record that a signature fills."""
+    given: dict[str, Any] = {**signature}
+    return given | {"base": given.get("base") or dataset.version, "evidence": dict(given.get("evidence") or {})}
 
 
 def find_image(dataset: Dataset, name: str) -> str:

@@ -20,7 +20,7 @@ from datatools.fixes.records import FixRecord
 from datatools.intervals import wilson_interval
 from datatools.project import Project
 from datatools.schema import CONSENSUS, SPLIT
-from datatools.store import load_json, load_table
+from datatools.store import load_if_there, load_json
 
 SAYS_WRONG = ("relabel", "exclude", "delete")
 CONFIDENCE = 0.95
@@ -87,8 +87,7 @@ class FixStats:
 def count_decisions(project: Project) -> FixStats:
     """The statistics of a project's records. Raises DatatoolsError for tables that cannot be read."""
     decided, _ = load_decided(project)
-    split_file, reports = project.split / "split.parquet", project.report.parent
-    split = load_table(split_file, SPLIT) if split_file.exists() else SPLIT.empty()
+    split, reports = load_if_there(project.split / "split.parquet", SPLIT), project.report.parent
     curate, lift = _load_if_there(reports / "curate.json"), _load_if_there(reports / "lift.json")
     if not lift.get("measured"):  # in the pipeline; but perhaps somebody did it by hand
         lift = _load_if_there(reports / "lift" / "lift.json") or lift

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datatools.checks.runner import load_checks
+from datatools.checks.runner import load_titles
 from datatools.dataset import load_dataset
 from datatools.findings import concat
 from datatools.mutes import apply_mutes, load_mutes
@@ -67,7 +67,7 @@ def load_inputs(paths: ReportPaths, name: str) -> ReportInputs:
         agreement=load_json(paths.validate)["agreement"],
         record=load_json(paths.model / "model.json")["record"],
         pictures={**pictures, "augmented": paths.picture.read_bytes()},
-        titles={check.code: check.title for check in load_checks()},
+        titles=load_titles(),
         name=name,
         commit=find_commit(paths.dataset),
     )

@@ -5,7 +5,6 @@ Pixels go into the page as a bitmap, lines as vectors in pixels of the image, so
 
 from __future__ import annotations
 
-import base64
 import functools
 import math
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from datatools.findings import Mark, parse_marks
 from datatools.images import RGB, UnreadableImageError, encode_jpeg, encode_png
 from datatools.masks import rings_of
 from datatools.raw import open_raw
+from datatools.report.pages import to_data_uri
 from datatools.report.thumbnails import is_below_root, shrink_image
 from datatools.schema import BOX
 
@@ -140,7 +140,7 @@ def _to_uri(image: RGB) -> str:
     """Single pixels stay as they are; what is shown smaller than it is may lose a little."""
     is_large = max(image.shape[:2]) > SIDE_PX / 2
     kind, data = ("jpeg", encode_jpeg(image)) if is_large else ("png", encode_png(image))
-    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
+    return to_data_uri(data, kind)
 
 
 def _draw_image(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 from datatools.report import words
 from datatools.report.lift_words import to_rows
-from datatools.report.pages import render
+from datatools.report.pages import render, to_data_uri
 from datatools.report.summary import write_accuracy, write_fix, write_level
 from datatools.report.thumbnails import MAX_DECISIONS
 
@@ -30,11 +27,11 @@ MAX_ROWS = 200  # of a table; the numbers of the rest are in report.json
 
 def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping[str, bytes]) -> str:
     """Return the page. `pictures` are PNGs by name (confusion, tsne, curves, augmented), `thumbnails` by image path."""
-    drawn = {name: (_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures}
+    drawn = {name: (to_data_uri(pictures[name]), *about) for name, about in PICTURES.items() if name in pictures}
     values = {
         **summary,
         "pictures": drawn,
-        "thumbnails": {path: _data_uri(data) for path, data in thumbnails.items()},
+        "thumbnails": {path: to_data_uri(data) for path, data in thumbnails.items()},
         "tiles": list_tiles(summary),
         "provenance": list_provenance(summary),
         "kappas": words.describe_agreement(summary["agreement"], words.visible),
@@ -83,10 +80,6 @@ def list_provenance(summary: Section) -> list[tuple[str, list[tuple[str, Any]]]]
         elif name != "data_version" or value != summary["data"]["version"]:
             facts.append((name.replace("_", " "), _in_short(value)))
     return [("run", facts), *groups]
-
-
-def _data_uri(png: bytes) -> Markup:
-    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
 
 
 def _flatten(values: Section, prefix: str = "") -> list[tuple[str, Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from datatools.report import words
 
@@ -18,6 +20,11 @@ def render(template: str, filters: Mapping[str, Callable[..., Any]], values: Map
     environment = _environment().overlay()
     environment.filters = {**environment.filters, **filters}
     return environment.get_template(template).render(**values)
+
+
+def to_data_uri(data: bytes, kind: str = "png") -> Markup:
+    """A picture as the address of itself: a page is one file."""
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 
 @functools.cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from datatools.fixes.make import load_current
 from datatools.fixes.records import SCHEMA
 from datatools.project import Project
 from datatools.report import words
-from datatools.report.pages import render
+from datatools.report.pages import render, to_data_uri
 from datatools.report.thumbnails import draw_thumbnails
 from datatools.schema import QUEUE
 from datatools.store import load_table, save_text
@@ -47,7 +46,8 @@ def build_queue_page(dataset: Dataset, queue: pd.DataFrame, root: Path, name: st
         "rows": list_rows(dataset, rows),
     }
     script = (resources.files("datatools.report") / SCRIPT).read_text(encoding="utf-8")
-    return render("queue_page.html", {}, {"queue": document, "pictures": _to_uris(pictures), **_allowed(script)})
+    uris = {path: to_data_uri(png) for path, png in pictures.items()}
+    return render("queue_page.html", {}, {"queue": document, "pictures": uris, **_allowed(script)})
 
 
 def save_queue_page(project: Project, file: Path, n_max: int = MAX_IMAGES) -> int:
@@ -87,10 +87,6 @@ def _ratings_of(ratings: pd.DataFrame, path: str) -> list[list[str]]:
         return []
     given = ratings.loc[path].dropna()
     return [[str(annotator), str(label)] for annotator, label in given.items()]
-
-
-def _to_uris(pictures: Mapping[str, bytes]) -> dict[str, str]:
-    return {path: "data:image/png;base64," + base64.b64encode(png).decode("ascii") for path, png in pictures.items()}
 
 
 def _allowed(script: str) -> dict[str, Markup]:

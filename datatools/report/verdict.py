@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from datatools.checks.runner import hint, load_checks
+from datatools.checks.runner import hint, load_titles
 from datatools.errors import DatatoolsError
 from datatools.gate import FATES, Verdict
 from datatools.mutes import Muted
@@ -34,7 +34,7 @@ def write_lines(verdict: Verdict, form: str, data_root: str) -> Iterator[str]:
 def to_verdict_text(verdict: Verdict) -> Iterator[str]:
     """The verdict, then the findings that fail by code with the first of each, then what was not counted."""
     yield write_verdict(verdict)
-    titles = {check.code: check.title for check in load_checks()}
+    titles = load_titles()
     for row in verdict.of("crashed").to_dict("records"):
         yield f"  {row['code']}  crashed: {visible(row['message'])}"
     failing = verdict.of("failing")
@@ -72,7 +72,7 @@ def to_verdict_github(verdict: Verdict, data_root: str) -> Iterator[str]:
 
     `data_root` leads from the repository to the images.
     """
-    titles = {check.code: check.title for check in load_checks()}
+    titles = load_titles()
     failing = verdict.of("crashed", "failing").sort_values("score", kind="stable")
     for severity in reversed(SEVERITIES):
         for row in failing[failing["severity"] == severity].head(ANNOTATIONS_PER_LEVEL).to_dict("records"):

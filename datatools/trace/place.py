@@ -13,9 +13,9 @@ from datatools.dataset import Dataset, load_dataset
 from datatools.findings import concat
 from datatools.fixes.history import Decided, load_decided
 from datatools.project import LAYOUT, Project
-from datatools.schema import AUGMENTED, FINDINGS, PAIRS, PREDICTIONS, QUEUE, REJECTED, SPLIT, Table
+from datatools.schema import AUGMENTED, FINDINGS, PAIRS, PREDICTIONS, QUEUE, REJECTED, SPLIT
 from datatools.split.ledger import FILE, load_ledger
-from datatools.store import load_json, load_table
+from datatools.store import load_if_there, load_json
 from datatools.trace.past import Past, load_past
 
 WEIGHTS = f"{LAYOUT['models']}/model.safetensors"
@@ -47,7 +47,7 @@ class Place:
     @cached_property
     def rejected(self) -> pd.DataFrame:
         """REJECTED."""
-        return _load(self.project.dataset / "rejected.parquet", REJECTED)
+        return load_if_there(self.project.dataset / "rejected.parquet", REJECTED)
 
     @cached_property
     def decided(self) -> list[Decided]:
@@ -57,7 +57,7 @@ class Place:
     @cached_property
     def split(self) -> pd.DataFrame:
         """SPLIT."""
-        return _load(self.project.split / "split.parquet", SPLIT)
+        return load_if_there(self.project.split / "split.parquet", SPLIT)
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -67,34 +67,30 @@ class Place:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """PAIRS."""
-        return _load(self.project.neighbors / "pairs.parquet", PAIRS)
+        return load_if_there(self.project.neighbors / "pairs.parquet", PAIRS)
 
     @cached_property
     def findings(self) -> pd.DataFrame:
         """FINDINGS of both finders."""
-        return concat([_load(path, FINDINGS) for path in (self.project.findings, self.project.model_findings)])
+        return concat([load_if_there(path, FINDINGS) for path in (self.project.findings, self.project.model_findings)])
 
     @cached_property
     def queue(self) -> pd.DataFrame:
         """QUEUE."""
-        return _load(self.project.queue, QUEUE)
+        return load_if_there(self.project.queue, QUEUE)
 
     @cached_property
     def copies(self) -> pd.DataFrame:
         """AUGMENTED."""
-        return _load(self.project.root / AUGMENTED_TABLE, AUGMENTED)
+        return load_if_there(self.project.root / AUGMENTED_TABLE, AUGMENTED)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """PREDICTIONS."""
-        return _load(self.project.root / EVALUATED / "predictions.parquet", PREDICTIONS)
+        return load_if_there(self.project.root / EVALUATED / "predictions.parquet", PREDICTIONS)
 
     @cached_property
     def model(self) -> dict[str, Any] | None:
         """models/model.json; None where no model was trained."""
         file = self.project.root / FACTS
         return load_json(file) if file.is_file() else None
-
-
-def _load(file: Path, table: Table) -> pd.DataFrame:
-    return load_table(file, table) if file.exists() else table.empty()

@@ -24,4 +24,4 @@ def test_unknown_parameter_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_survives_kill(finished: Path, tmp_path: Path) -> None:
-    survives_kill(finished, tmp_path / "killed", "curate", after_s=1.5)
+    survives_kill(finished, tmp_path / "killed", "curate", after_s=0.5)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from datatools.checks.runner import load_checks
+from datatools.checks.runner import load_titles
 from datatools.dataset import Dataset
 from datatools.diff.changes import Change, Diff
 from datatools.diff.compare import compare_versions
@@ -81,7 +81,7 @@ def from_diff(diff: Diff, title: str = "Data diff") -> Section:
         "title": title,
         "versions": summarise_versions(diff),
         "data": summarise_diff(diff),
-        "findings": summarise_findings(diff, _load_titles()),
+        "findings": summarise_findings(diff, load_titles()),
     }
     return {"schema": SCHEMA, "title": title, "verdict": write_verdict(document), **document}
 
@@ -110,12 +110,7 @@ def _findings(versions: tuple[Version, Version], diff: Diff, mutes: tuple[Mute, 
     if before.findings is not None:
         known = make_baseline(before.name, before.findings, before.dataset.images, before.checks)
     today = datetime.datetime.now(datetime.UTC).date()
-    return summarise_findings(diff, _load_titles(), after.dataset.images, known, mutes, today)
-
-
-def _load_titles() -> dict[str, str]:
-    """What each check is called, by its code."""
-    return {check.code: check.title for check in load_checks()}
+    return summarise_findings(diff, load_titles(), after.dataset.images, known, mutes, today)
 
 
 def _mutes(files: VersionFiles) -> tuple[Mute, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from datatools.report.against.markdown import list_caveats, write_alignment
 from datatools.report.against.verdict import WORDS, judge, points, write_difference
 from datatools.report.faults import Point, corners_of
 from datatools.report.lift_words import to_verdict
-from datatools.report.pages import render
+from datatools.report.pages import render, to_data_uri
 from datatools.report.words import OPS, is_number
 
 Section = Mapping[str, Any]
@@ -39,8 +38,8 @@ def to_html(
         "cost": [],
         **document,
         "cards": cards,
-        "pictures": {name: _data_uri(data) for name, data in (pictures or {}).items()},
-        "thumbnails": {path: _data_uri(data) for path, data in (thumbnails or {}).items()},
+        "pictures": {name: to_data_uri(data) for name, data in (pictures or {}).items()},
+        "thumbnails": {path: to_data_uri(data) for path, data in (thumbnails or {}).items()},
         "caveats": list_caveats(model) if model and "missing" not in model else [],
         "alignment": write_alignment(document["map"]) if document.get("map") else "",
         "lift_verdict": to_verdict(document["lift"]) if document.get("lift") else "",
@@ -69,7 +68,3 @@ def _to_points(shape: Mark | Sequence[Point]) -> Markup:
     """`x,y x,y ...` for SVG: numbers only, so it needs no escaping."""
     corners = corners_of(shape) if isinstance(shape, Mark) else shape
     return Markup(" ".join(f"{x:.1f},{y:.1f}" for x, y in corners))
-
-
-def _data_uri(png: bytes) -> Markup:
-    return Markup("data:image/png;base64," + base64.b64encode(png).decode("ascii"))
