@@ -20,7 +20,7 @@ from datatools.provenance import decoder_version
 from datatools.raw import RawImages
 from datatools.tree import UnreadableFileError
 
-TOGETHER = 32  # images that a worker measures together, where there are many
+TOGETHER = 64  # images that a worker measures together, where there are many
 SHARES = 64  # of the work, at least: a hundred large photos keep all cores busy, too
 TYPES = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 COLUMNS = pa.schema([(name, TYPES[kind]) for name, kind in get_type_hints(ImageFacts).items()])
@@ -162,4 +162,4 @@ def _read_facts(raw: RawImages, known: frozenset[str], paths: Sequence[str]) -> 
 def _to_value(facts: ImageFacts | UnreadableImageError) -> Value:
     if isinstance(facts, UnreadableImageError):
         return {"reason": facts.code, "message": str(facts)}
-    return [getattr(facts, name) for name in COLUMNS.names]
+    return list(facts)

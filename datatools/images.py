@@ -19,7 +19,6 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,8 +85,7 @@ class TruncatedImageError(UnreadableImageError):
     code = "IMG004"
 
 
-@dataclass(frozen=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """What one decode tells about a file; sizes after EXIF orientation, in pixels and bytes."""
 
     sha256: str
@@ -176,7 +174,7 @@ def compute_facts_of(datas: Iterable[bytes]) -> list[ImageFacts | UnreadableImag
             found.append(picture)
         else:
             fields: tuple[Any, ...] = (sha256, n_bytes, *picture[1:], *next(measured))
-            found.append(ImageFacts(*fields))
+            found.append(ImageFacts._make(fields))
     return found
 
 

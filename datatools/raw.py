@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from datatools.file_reading import UnreadableFileError, read_below
+from datatools.file_reading import BelowReader, UnreadableFileError
 from datatools.images import RGB, UnreadableImageError, decode_image
 from datatools.packed import PackedImages, list_batches, merge_packed
 
@@ -23,6 +23,7 @@ class RawImages:
         self.root = root
         self._batches = batches
         self._packed = _open_packed(root, batches) if packed is None else packed
+        self._reader = BelowReader(root)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle that does not grow with the number of images: one goes with each task of a pool."""
@@ -46,7 +47,7 @@ class RawImages:
 
     def read(self, path: str) -> bytes:
         """The bytes of the image `path`. Raises UnreadableFileError."""
-        return self._packed.read(path) if self.is_packed(path) else read_below(self.root, path)
+        return self._packed.read(path) if self.is_packed(path) else self._reader.read(path)
 
     def decode(self, path: str) -> RGB:
         """The image as uint8 RGB `(height, width, 3)`. Raises UnreadableImageError."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ def collect(root: Path, paths: list[str], state: Path | None = None) -> Facts:
 
 
 def expected(*datas: bytes) -> list[dict]:
-    return [dataclasses.asdict(compute_facts(data)) for data in datas]
+    return [compute_facts(data)._asdict() for data in datas]
 
 
 @pytest.fixture(params=[1, 2, 3, 4096])
