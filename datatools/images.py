@@ -233,6 +233,8 @@ def _try_decode(data: bytes) -> _Picture | UnreadableImageError:
     try:
         return _decode(data, SCALED_PX)
     except UnreadableImageError as error:
+        # by its traceback it would hold itself and the bytes, until there is a search for garbage
+        error.__cause__ = error.__context__ = error.__traceback__ = None
         return error
 
 

@@ -16,7 +16,7 @@ from datatools.packed import PackedImages, list_batches, merge_packed
 
 
 class RawImages:
-    """Images by path, below the data root `root`."""
+    """Images by path, below the data root `root`; a folder is looked up once, where it is when an image of it is first read."""
 
     def __init__(self, root: Path, batches: tuple[str, ...], packed: PackedImages | None = None) -> None:
         """`batches`: names of the folders of what was imported; `packed` where they were read already."""

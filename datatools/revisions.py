@@ -20,6 +20,7 @@ from datatools.errors import DatatoolsError
 from datatools.seen_files import SeenFiles
 
 LOCK = "dvc.lock"
+SCHEMA = "2.0"  # of DVC 1.11 and later
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a lock of 30 KB takes 100 ms in pure Python
 Stages = Mapping[str, Mapping[str, Any]]
 
@@ -94,19 +95,31 @@ def as_stages(document: Any) -> Stages | None:
 
     DVC writes the file in place: a `dvc repro` that is killed then leaves the beginning of it.
     """
-    stages = document.get("stages") if isinstance(document, dict) else None
+    is_lock = isinstance(document, dict) and document.get("schema", SCHEMA if "stages" in document else None) == SCHEMA
+    stages = document.get("stages", {}) if is_lock else None
     return stages if isinstance(stages, dict) and all(map(_is_stage, stages.values())) else None
 
 
 def _is_stage(stage: Any) -> bool:
     if not isinstance(stage, dict):
         return False
-    entries = [entry for kind in ("deps", "outs") for entry in stage.get(kind) or ()]
-    params = stage.get("params") or {}
+    cmd = stage.get("cmd", "")
+    lists, params = [stage[kind] for kind in ("deps", "outs") if kind in stage], stage.get("params", {})
     return (
-        all(isinstance(entry, dict) and "path" in entry for entry in entries)
+        all(isinstance(line, str) for line in (cmd if isinstance(cmd, list) else [cmd]))
+        and all(isinstance(entries, list) and all(map(_is_entry, entries)) for entries in lists)
         and isinstance(params, dict)
         and all(isinstance(values, dict) for values in params.values())
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this can be a file or folder of a dvc.lock."""
+    kinds: dict[str, type] = {"path": str, "hash": str, "size": int, "nfiles": int}
+    return (
+        isinstance(entry, dict)
+        and "path" in entry
+        and all(isinstance(entry[name], kind) for name, kind in kinds.items() if name in entry)
     )
 
 
@@ -210,7 +223,9 @@ def _read_pointer(path: Path) -> str | None:
 def _read_stages(text: str | bytes, where: str) -> Stages:
     stages = parse_stages(text)
     if stages is None:
-        raise DatatoolsError(f"{where}: expected a dvc.lock with stages. Got another document: bring it back by Git.")
+        raise DatatoolsError(
+            f"{where}: expected a dvc.lock with stages. Got another document: take that of another commit."
+        )
     return stages
 
 

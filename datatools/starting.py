@@ -2,12 +2,13 @@
 
 A third of what PyTorch and Matplotlib take to start goes to searches for garbage that is not there: a module is no garbage, and
 when the process ends all of it goes anyway. A tenth of a second goes to threads that NumPy starts for linear algebra, one a
-core; our products are small, so these wait for each other, and their number would be seen in the last bits of sums.
+core; our products are small, so these only wait for each other.
 """
 
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import sys
@@ -16,14 +17,19 @@ import sys
 THRESHOLDS = 50_000, 20, 20
 
 
+@functools.cache
 def start_light() -> None:
-    """Search for garbage seldom, not at all at the end, and let NumPy and SciPy work in one thread, unless OPENBLAS_NUM_THREADS is
-    set. To be called before NumPy is imported; PyTorch and faiss are not concerned."""
+    """Search for garbage seldom, and let NumPy and SciPy work in one thread, unless OPENBLAS_NUM_THREADS is set.
+
+    To be called before NumPy is imported. At the end there is no search: what only that would end stays as it is, such as a
+    file that is open in a module or in a circle of objects. Close files by `with`. PyTorch with MKL and faiss keep their threads; child processes
+    inherit the settings.
+    """
     gc.set_threshold(*THRESHOLDS)
     atexit.register(_leave_garbage)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _leave_garbage() -> None:
-    if "triton" not in sys.modules:  # which counts what is left, and complains
+    if "triton" not in sys.modules:  # its bindings print a list of all that was left
         gc.freeze()

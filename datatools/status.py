@@ -14,10 +14,10 @@ from typing import Any
 from datatools.dvc_cache import read_cached
 from datatools.dvc_hashes import Hashes, read_text
 from datatools.dvc_state import find_changed_stages, is_lock_broken, list_outputs, load_lock
-from datatools.git import ask_git
+from datatools.git import ask_git, read_committed
 from datatools.project import LAYOUT, Project
 from datatools.remotes.closure import build_closure
-from datatools.revisions import OnDisk
+from datatools.revisions import LOCK, OnDisk
 from datatools.seen_files import SeenFiles
 
 RECORDED = ("data/raw.dvc", "data/fixes", "data/mutes.yaml", "data/receipts", "dvc.yaml", "dvc.lock", "params.yaml")
@@ -85,7 +85,9 @@ def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
 
 def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
     if is_lock_broken(disk):
-        return Standing("pipeline", "dvc.lock is broken, as a killed `dvc repro` may leave it", "git checkout dvc.lock")
+        is_committed = read_committed(disk.root, "HEAD", LOCK) is not None
+        mend = f"git checkout HEAD -- {LOCK}" if is_committed else f"rm {LOCK}"
+        return Standing("pipeline", f"{LOCK} is broken, as a killed `dvc repro` or a merge may leave it", mend)
     lock = load_lock(disk)
     if not lock:
         return Standing("pipeline", "never run", "dvc repro")

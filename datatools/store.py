@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from datatools.errors import DatatoolsError
@@ -95,12 +96,12 @@ def to_arrow(column: pd.Series) -> pa.Array:
 
 
 def from_arrow(columns: pa.Table | Mapping[str, pa.Array | pa.ChunkedArray], table: Table) -> pd.DataFrame:
-    """What `table.conform` makes of the columns, without a copy of most of them; the rows stay in their order."""
+    """What `table.conform` makes of the columns, without a copy of the texts; the rows stay in their order."""
     frame = {}
     for name, dtype in table.columns.items():
         kind = pd.api.types.pandas_dtype(dtype)
         array = columns[name]
-        frame[name] = kind.__from_arrow__(array) if hasattr(kind, "__from_arrow__") else array.to_numpy()
+        frame[name] = kind.__from_arrow__(array) if hasattr(kind, "__from_arrow__") else np.array(array.to_numpy())
     return pd.DataFrame(frame, copy=False)
 
 
@@ -108,8 +109,15 @@ def _to_schema(table: Table) -> pa.Schema:
     """What `save_table` writes."""
     import pyarrow as pa
 
-    kinds = {"string": pa.large_string(), "float64": pa.float64(), "boolean": pa.bool_()}
-    return pa.schema([(name, kinds.get(dtype, pa.int64())) for name, dtype in table.columns.items()])
+    whole = pa.int64()
+    kinds = {
+        "string": pa.large_string(),
+        "float64": pa.float64(),
+        "boolean": pa.bool_(),
+        "int64": whole,
+        "Int64": whole,
+    }
+    return pa.schema([(name, kinds[dtype]) for name, dtype in table.columns.items()])
 
 
 def save_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import math
@@ -706,3 +707,18 @@ def test_a_thumbnail_is_grey_and_square(size_hw: tuple[int, int], side_px: int):
     found = make_thumbnail(image, side_px)
     assert (found.shape, found.dtype) == ((side_px, side_px), np.uint8)
     assert set(found.ravel()) == {117}  # 0.587 of green, Rec. 601
+
+
+def test_broken_images_leave_no_garbage():
+    """An error that held itself by its traceback would hold the bytes of its file, too."""
+    broken = [encode(from_array(np.full((9, 9, 3), n, np.uint8)))[:40] for n in range(5)] + [b"", b"no image"]
+    compute_facts_of(broken)
+    gc.collect()
+    gc.disable()
+    try:
+        found = compute_facts_of(broken)
+        assert all(isinstance(item, UnreadableImageError) for item in found)
+        del found
+        assert not gc.collect()
+    finally:
+        gc.enable()

@@ -150,11 +150,18 @@ def test_a_lock_that_was_cut_off_is_told_from_none(project: Project, end: str):
     text = lock.read_text()
     lock.write_text(text[: text.index(end) + len(end)])
     assert subprocess.run(["dvc", "status"], cwd=project.root, capture_output=True).returncode, "DVC reads it"
-    assert stand(project)["pipeline"][1] == "git checkout dvc.lock"
-    git(project.root, "checkout", "dvc.lock")
+    assert stand(project)["pipeline"][1] == "git checkout HEAD -- dvc.lock"
+    git(project.root, "checkout", "HEAD", "--", "dvc.lock")
     assert stand(project)["pipeline"] == ("1 stages up to date", "")
     lock.unlink()
     assert stand(project)["pipeline"] == ("never run", "dvc repro")
+
+
+def test_a_broken_lock_that_was_never_committed_goes(project: Project):
+    git(project.root, "rm", "-q", "--cached", "dvc.lock")
+    git(project.root, "commit", "-qm", "without")
+    (project.root / "dvc.lock").write_text("schema: '2.0'\nstag")
+    assert stand(project)["pipeline"][1] == "rm dvc.lock"
 
 
 def test_the_command_prints_a_line_each(project: Project, run_in: Run):

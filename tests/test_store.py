@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datatools import store
+from datatools import schema, store
 from datatools.errors import DatatoolsError
 from datatools.formats.tables import load_csv
-from datatools.schema import FINDINGS, IMAGES, SPLIT
+from datatools.schema import FINDINGS, IMAGES, SPLIT, Table
 from datatools.store import (
     append_line,
     from_arrow,
@@ -148,6 +148,21 @@ def test_equal_tables_give_equal_bytes_whatever_the_order_and_the_index(tmp_path
 def test_a_table_on_disk_carries_no_pandas_metadata(tmp_path: Path):
     save_table(tmp_path / "x", SPLIT.empty(), SPLIT)
     assert pq.read_schema(tmp_path / "x").metadata is None
+
+
+TABLES = [value for value in vars(schema).values() if isinstance(value, Table)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_comes_back_by_the_short_way_and_can_be_written_in(tmp_path: Path, table: Table):
+    values = {"string": "a", "boolean": True}
+    row = {name: values.get(dtype, 1) for name, dtype in table.columns.items()}
+    save_table(tmp_path / "t", table.conform([row]), table)
+    assert pq.read_schema(tmp_path / "t").equals(store._to_schema(table))
+    loaded = load_table(tmp_path / "t", table)
+    pd.testing.assert_frame_equal(loaded, table.conform(pd.read_parquet(tmp_path / "t")))
+    for name in table.columns:
+        loaded.loc[0, name] = loaded[name].iloc[0]
 
 
 def test_load_table_without_a_file_says_what_to_run(tmp_path: Path):

@@ -192,7 +192,8 @@ def to_png(figure: Figure) -> bytes:
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)
-    FigureCanvasAgg(figure)
     data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(
+        data, metadata={"Software": None}
+    )  # Figure.savefig lays it out twice, to the same bytes
     return data.getvalue()
