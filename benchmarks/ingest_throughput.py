@@ -133,12 +133,17 @@ def run(measure: str, folder: str, python: str = sys.executable) -> dict[str, An
 # what the child processes do
 
 
-def measure_ours(folder: Path, workers: int) -> dict[str, Any]:
-    """Take the facts of all files."""
+def start_as_stages_do() -> None:
+    """Before anything of ours is imported, and NumPy."""
     sys.path.insert(0, str(REPO))
     from datatools.starting import start_light
 
-    start_light()  # as every stage does
+    start_light()
+
+
+def measure_ours(folder: Path, workers: int) -> dict[str, Any]:
+    """Take the facts of all files."""
+    start_as_stages_do()
     import datatools.images  # noqa: F401  not to be counted, nor to be repeated in each worker
     from datatools.engine import map_ordered
     from datatools.facts import TOGETHER
@@ -154,7 +159,7 @@ def measure_ours(folder: Path, workers: int) -> dict[str, Any]:
 
 def measure_common(folder: Path) -> dict[str, Any]:
     """Take the facts of all files but for `edge_step`: cleanvision has nothing like it."""
-    sys.path.insert(0, str(REPO))
+    start_as_stages_do()
     import numpy as np
 
     from datatools import image_measures
@@ -185,7 +190,7 @@ def is_flagged(facts: Any, issue: str) -> bool:
 
 def measure_floor(folder: Path) -> dict[str, Any]:
     """What comes before any measure: the bytes, their hash, and the pixels at the scale of the measures."""
-    sys.path.insert(0, str(REPO))
+    start_as_stages_do()
     from datatools import images
 
     paths = list_files(folder)
@@ -223,7 +228,7 @@ def measure_cleanvision(folder: Path) -> dict[str, Any]:
 
 def measure_memory(folder: Path) -> dict[str, float]:
     """Peak resident memory of ingest in this process, and of its largest worker (with what it shares with this one)."""
-    sys.path.insert(0, str(REPO))
+    start_as_stages_do()
     from datatools.ingest import ingest
     from datatools.params import IngestParams
 

@@ -12,20 +12,19 @@ from typing import Any
 from datatools.dvc_cache import OBJECT
 from datatools.project import LAYOUT
 from datatools.remotes.closure import Output
-from datatools.revisions import LOCK, OnDisk, Stages, as_stages
+from datatools.revisions import LOCK, OnDisk, Stages
 
 PIPELINE = "dvc.yaml"
 
 
 def load_lock(disk: OnDisk) -> Stages:
     """The stages of dvc.lock by name, in its order; none where there is no such file, or it is broken."""
-    return as_stages(disk.load_yaml(disk.root / LOCK)) or {}
+    return disk.lock or {}
 
 
 def is_lock_broken(disk: OnDisk) -> bool:
     """Whether there is a dvc.lock that DVC did not write, or not to its end."""
-    path = disk.root / LOCK
-    return path.exists() and as_stages(disk.load_yaml(path)) is None
+    return disk.lock is None and (disk.root / LOCK).exists()
 
 
 def find_changed_stages(disk: OnDisk) -> dict[str, list[str]]:
@@ -47,7 +46,7 @@ def find_changed_stages(disk: OnDisk) -> dict[str, list[str]]:
 def _compare_stage(stage: Mapping[str, Any], locked: Mapping[str, Any], disk: OnDisk) -> list[str]:
     other = ["cmd"] if _command(stage) != _command(locked) else []
     for kind in ("deps", "outs"):
-        for entry in locked.get(kind) or ():
+        for entry in locked.get(kind, ()):
             other += [entry["path"]] if entry.get("md5") != disk.hashes.find(entry["path"]) else []
     return [*other, *(f"{file}:{key}" for file, key in disk.changed_params(locked))]
 
@@ -81,6 +80,6 @@ def _settings_of(stage: Any) -> dict[str, Mapping[str, Any]]:
 def _load_pipeline(disk: OnDisk) -> Stages:
     document = disk.load_yaml(disk.root / PIPELINE)
     stages = document.get("stages") if isinstance(document, dict) else None
-    return (
-        {name: stage for name, stage in stages.items() if isinstance(stage, dict)} if isinstance(stages, dict) else {}
-    )
+    if not isinstance(stages, dict):
+        return {}
+    return {name: stage for name, stage in stages.items() if isinstance(stage, dict)}

@@ -158,6 +158,11 @@ class OnDisk:
         self.load_yaml = functools.cache(load_yaml)
         self.read_pointer = functools.cache(_read_pointer)
 
+    @functools.cached_property
+    def lock(self) -> Stages | None:
+        """The stages of dvc.lock; None where there is no such file, or it is broken."""
+        return as_stages(self.load_yaml(self.root / LOCK))
+
     def differs(self, entry: Mapping[str, Any]) -> bool:
         """Whether a file or folder is there and is not what dvc.lock says of it."""
         path = self.root / entry["path"]
@@ -167,7 +172,7 @@ class OnDisk:
 
     def changed_params(self, stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """File and name, with dots between the keys, of each parameter that is not what the stage of dvc.lock ran with."""
-        for file, values in (stage.get("params") or {}).items():
+        for file, values in stage.get("params", {}).items():
             for key, before in values.items():
                 now = self.load_yaml(self.root / file)
                 for part in key.split("."):

@@ -22,8 +22,8 @@ def start_light() -> None:
     """Search for garbage seldom, and let NumPy and SciPy work in one thread, unless OPENBLAS_NUM_THREADS is set.
 
     To be called before NumPy is imported. At the end there is no search: what only that would end stays as it is, such as a
-    file that is open in a module or in a circle of objects. Close files by `with`. PyTorch with MKL and faiss keep their threads; child processes
-    inherit the settings.
+    file that is open in a module or in a circle of objects. Close files by `with`. PyTorch with MKL and faiss keep their
+    threads; child processes inherit OPENBLAS_NUM_THREADS, forked ones the rest, too.
     """
     gc.set_threshold(*THRESHOLDS)
     atexit.register(_leave_garbage)

@@ -193,7 +193,6 @@ def to_png(figure: Figure) -> bytes:
         assert isinstance(text, Text)
         text.set_parse_math(False)
     data = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(
-        data, metadata={"Software": None}
-    )  # Figure.savefig lays it out twice, to the same bytes
+    # not Figure.savefig, which lays it out twice, to the same bytes
+    FigureCanvasAgg(figure).print_png(data, metadata={"Software": None})
     return data.getvalue()
