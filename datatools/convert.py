@@ -29,6 +29,8 @@ from datatools.tree import Tree, UnreadableFileError, refuse
 
 REPORT = "losses.csv"
 RELATIVE = ("label_studio", "yolo")  # their coordinates are shares of the image's size
+IN_PIXELS = ("coco", "cvat", "labelme", "voc")  # they state the size of an image, and many programs need it
+NOT_ANNOTATED = '{"labels":"missing"}'  # as YOLO has it: an image without a word is not one without objects
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def convert(
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         content, resized = _with_true_sizes(tree, source, content) if to in RELATIVE else (content, [])
+        content = _with_missing_sizes(tree, source, content) if to in IN_PIXELS else content
         saved = writer.save(content, folder)
         copied = {path: _copy(tree, path, folder, saved.moved.get(path, path), tick) for path in source.images}
         unread = [row for row in copied.values() if not isinstance(row, str)]
@@ -91,12 +94,12 @@ def count_losses(losses: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 
 def _with_true_sizes(tree: Tree, source: Source, content: Content) -> tuple[Content, list[Loss]]:
-    """The content with the size of each image as the image itself has it, and a loss where the file said another one."""
+    """The content with the size of each image as the image itself has it, and a loss where the file said another one.
+
+    Every image gets a record, as writers move only those they know of; one that nobody annotated says so.
+    """
     declared = content.records.set_index("path")
-    sizes: dict[str, tuple[int, int]] = {}
-    for path in source.images:
-        with contextlib.suppress(UnreadableFileError, UnreadableImageError):
-            sizes[path] = read_size(tree.read(path))
+    sizes = _read_sizes(tree, source.images)
     records = declared.reindex(declared.index.union(list(sizes))).rename_axis("path")
     said = list(zip(records.index, records["width_px"], records["height_px"], strict=True))
     losses = [
@@ -106,9 +109,38 @@ def _with_true_sizes(tree: Tree, source: Source, content: Content) -> tuple[Cont
         for path, width, height in said
         if path in sizes and pd.notna(width) and pd.notna(height) and (width, height) != sizes[path]
     ]
+    spoken_of = declared.index.union(content.annotations["path"])
+    records.loc[records.index.difference(spoken_of), "attributes"] = NOT_ANNOTATED
     records["width_px"] = [sizes.get(path, (width,))[0] for path, width, _ in said]
     records["height_px"] = [sizes[path][1] if path in sizes else height for path, _, height in said]
     return replace(content, records=RECORDS.conform(records.reset_index())), losses
+
+
+def _with_missing_sizes(tree: Tree, source: Source, content: Content) -> Content:
+    """The content with the size of each image that the annotation files speak of and state no size of.
+
+    A size that is stated stays, right or wrong. An image that nobody speaks of gets no record: it would say that there
+    is no object.
+    """
+    records = content.records.set_index("path")
+    records = records.reindex(records.index.union(content.annotations["path"].unique())).rename_axis("path")
+    records.loc[records.index.difference(content.records["path"]), "attributes"] = "{}"
+    unstated = records.index[records[["width_px", "height_px"]].isna().any(axis=1)]
+    sizes = _read_sizes(tree, unstated.intersection(list(source.images)))
+    for number, side in enumerate(("width_px", "height_px")):
+        seen = {path: size[number] for path, size in sizes.items()}
+        records[side] = records[side].fillna(pd.Series(seen, dtype=records[side].dtype))
+    kept = records.index.isin([*content.records["path"], *sizes])
+    return replace(content, records=RECORDS.conform(records[kept].reset_index()))
+
+
+def _read_sizes(tree: Tree, paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Width and height by path, of the images that have a size."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for path in paths:
+        with contextlib.suppress(UnreadableFileError, UnreadableImageError):
+            sizes[path] = read_size(tree.read(path))
+    return sizes
 
 
 def _without_origin(refused: Iterable[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from datatools.errors import DatatoolsError
-from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES
+from datatools.schema import ANNOTATIONS, BY_OBJECTS, CONSENSUS, IMAGES
 from datatools.store import iter_csv, load_json, load_table, save_json, save_table
 
 
@@ -36,6 +36,12 @@ class Dataset:
         rows = self.annotations
         rows = rows[(rows["kind"] == "label") & (rows["annotator"] == CONSENSUS) & rows["label"].isin(self.classes)]
         return rows.set_index("path")["label"].sort_index()
+
+    @property
+    def labeled_by_objects(self) -> set[str]:
+        """The images whose label says what their objects are: nobody labelled the whole image."""
+        rows = self.annotations
+        return set(rows.loc[(rows["kind"] == "label") & (rows["source"] == BY_OBJECTS), "path"])
 
     @property
     def ratings(self) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from datatools.batches import merge_batches
 from datatools.dataset import Dataset, label_id
 from datatools.errors import DatatoolsError
 from datatools.facts import Facts, collect_facts
-from datatools.fixes.apply import Applied, apply_fixes
+from datatools.fixes.apply import SOURCE, Applied, apply_fixes
 from datatools.fixes.records import BrokenLine, FixRecord
 from datatools.formats import AUTO
 from datatools.formats.base import Content, load_attributes
@@ -28,7 +28,7 @@ from datatools.packed import FOLDER, among, list_batches, without
 from datatools.params import IngestParams
 from datatools.provenance import describe_fixes
 from datatools.raw import RawImages, open_raw
-from datatools.schema import ANNOTATIONS, CONSENSUS, IMAGES, RECORDS, REJECTED
+from datatools.schema import ANNOTATIONS, BY_OBJECTS, CONSENSUS, IMAGES, RECORDS, REJECTED
 from datatools.source import check_source, read_source
 from datatools.store import from_arrow, to_arrow
 from datatools.tree import FolderTree, Tree, open_tree, refuse
@@ -112,9 +112,8 @@ def ingest(
         {"counts": counts, "formats": list(brought.formats), "fixes": describe_fixes(applied.status)},
     )
     assert counts["files"] == len(images) + len(no_images), "a file was lost"
-    drawn = without(applied.annotations, "annotation_id", said["annotation_id"])  # by fix records
     n_out = _count_own(annotations) + _count_own(deleted) + gone + len(orphans)
-    assert len(content.annotations) + _count_own(drawn) == n_out, "an annotation was lost"
+    assert len(content.annotations) + _count_drawn(said, applied.annotations) == n_out, "an annotation was lost"
     return Ingested(dataset, REJECTED.conform(rejected), applied.status)
 
 
@@ -200,7 +199,7 @@ def _with_consensus(annotations: pd.DataFrame, rule: str) -> pd.DataFrame:
         once = by_name.drop_duplicates(["path", "annotator"])  # of several labels by one annotator the first id counts
         decided, source = decide(from_long(once, "path", "annotator", "label"), rule), "vote"
     else:
-        decided, source = label_by_objects(annotations), "objects"
+        decided, source = label_by_objects(annotations), BY_OBJECTS
     if not len(decided):
         return ANNOTATIONS.conform(annotations)
     paths = pd.Series(decided.index, dtype="string")
@@ -219,6 +218,13 @@ def _metadata_of(records: pd.DataFrame, fixes: Sequence[FixRecord]) -> dict[str,
 def _drop_excluded(annotations: pd.DataFrame, excluded: set[str]) -> tuple[pd.DataFrame, int]:
     gone = among(annotations["path"], excluded)
     return annotations[~gone].reset_index(drop=True), _count_own(annotations[gone])
+
+
+def _count_drawn(before: pd.DataFrame, after: pd.DataFrame) -> int:
+    """How many fix records added. They put their name on all that they touch: nothing else is looked up."""
+    touched = after[after["source"].str.startswith(SOURCE).fillna(False)]
+    known = before["annotation_id"][among(before["annotation_id"], touched["annotation_id"])]
+    return _count_own(without(touched, "annotation_id", known))
 
 
 def _count_own(annotations: pd.DataFrame) -> int:

@@ -65,12 +65,19 @@ class Rle:
 
         Parts that touch only at a corner are two.
         """
+        return [_corners(part.exterior) for part in self._parts()]
+
+    def to_outlines(self) -> Rings:
+        """All outlines along the pixel edges, of the parts and of the holes in them, closed: to draw."""
+        return [_corners(line) for part in self._parts() for line in (part.exterior, *part.interiors)]
+
+    def _parts(self) -> list[Any]:
+        """The parts as shapely's polygons."""
         import shapely  # it takes long to load, and outlines are seldom asked for
 
         columns, tops, bottoms = self._pieces()
         union = shapely.union_all(shapely.box(columns, tops, columns + 1, bottoms))
-        parts = [part for part in getattr(union, "geoms", [union]) if not part.is_empty]
-        return [_corners(shapely.get_coordinates(part.exterior)[:-1]) for part in parts]
+        return [part for part in getattr(union, "geoms", [union]) if not part.is_empty]
 
     def _pieces(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """The foreground runs, cut where a column ends: column, first row, row after the last, in order of the columns."""
@@ -202,6 +209,12 @@ def rings_of(text: str) -> Rings:
     return mask.to_rings() if isinstance(mask, Rle) else mask
 
 
+def outlines_of(text: str) -> Rings:
+    """All outlines of a `mask` value, to draw: its polygons, of run lengths the parts and their holes; raises MaskError."""
+    mask = parse_mask(text)
+    return mask.to_outlines() if isinstance(mask, Rle) else mask
+
+
 def find_bounds(mask: Rings | Rle) -> tuple[float, float, float, float] | None:
     """`x0, y0, x1, y1` around polygons or run lengths, in pixels, half-open; None where nothing is inside."""
     if isinstance(mask, Rle):
@@ -220,8 +233,9 @@ def are_finite(values: Collection[Any]) -> bool:
     return not values or (min(values) > -LARGE and max(values) < LARGE and not math.isnan(sum(values)))
 
 
-def _corners(outline: NDArray[np.float64]) -> list[list[float]]:
-    """The points where an open outline along the axes turns, the first one again at the end."""
+def _corners(line: Any) -> list[list[float]]:
+    """The points where shapely's closed line along the axes turns, the first one again at the end."""
+    outline = np.array(line.coords)[:-1]
     before, after = np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0)
     straight = ((before == outline) & (outline == after)).any(axis=1)
     points = outline[~straight].tolist()

@@ -15,6 +15,7 @@ from datatools.errors import DatatoolsError
 KINDS = ("label", "box", "mask", "shape")
 BOX = ["x0_px", "y0_px", "x1_px", "y1_px"]
 CONSENSUS = "consensus"  # the annotator of the one label per image that training uses
+BY_OBJECTS = "objects"  # the source of such a label where it says what the image's objects are
 SEVERITIES = ("info", "warning", "error")
 SIDES = ("train", "val", "test")  # of two that claim an image, the later one wins
 QUARANTINE = "quarantine"  # in the place of a side: on none

@@ -13,11 +13,18 @@ from datatools.formats.base import Content
 from datatools.formats.documents import BrokenFileError, parse_json, parse_xml
 from datatools.formats.locate import is_image
 from datatools.formats.registry import load_content
+from datatools.formats.table_files import check_separator
 from datatools.images import SUFFIXES
 from datatools.tree import Tree, UnreadableFileError, refuse
 
 Row = dict[str, Any]
-PARSERS: Mapping[str, Callable[[bytes], Any]] = {".json": parse_json, ".xml": parse_xml}
+PARSERS: Mapping[str, Callable[[bytes], Any]] = {
+    ".json": parse_json,
+    ".xml": parse_xml,
+    ".csv": check_separator,
+    ".tsv": check_separator,
+}
+NO_REFUSAL = ("hidden", "not_an_image", "broken_file")  # files that are no images anyway
 MOST_PARSED = 64 << 20  # bytes of a file that nobody claims
 
 
@@ -59,8 +66,9 @@ def _refuse_other(tree: Tree, path: str) -> Row:
 def check_source(root: object, images: object, content: Content, refused: Sequence[Row]) -> None:
     """Raise DatatoolsError when there is no image, or when annotation files are there but none could be read."""
     if not images:
+        refusals = [row for row in refused if row["reason"] not in NO_REFUSAL]
         raise DatatoolsError(
-            f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none: put the images there."
+            f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none{_tell_refusals(refusals)}."
         )
     rows = [*content.rejected.to_dict("records"), *refused]
     broken = next((row for row in rows if row["reason"] == "broken_file"), None)
@@ -68,3 +76,10 @@ def check_source(root: object, images: object, content: Content, refused: Sequen
         raise DatatoolsError(
             f"{root}/{broken['source']}: expected a file with annotations. Got: {broken['message']}. Export it again."
         )
+
+
+def _tell_refusals(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ": put the images there"
+    more = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
+    return f" that can be taken in: {rows[0]['source']}: {rows[0]['message']}{more}"

@@ -47,9 +47,22 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DatatoolsError(f"{path}: expected a JSON file. Got no such file: run `dvc repro` first.") from error
+        raise DatatoolsError(f"{path}: expected a JSON file. Got no such file: {_how_to_get(path)}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DatatoolsError(f"{path}: expected JSON. Got: {error}. Run `dvc repro`.") from error
+
+
+def _how_to_get(path: Path) -> str:
+    """What brings a file that is not there: the dvc.lock above it knows it in a clone, and after a stage that failed."""
+    own = path.absolute()
+    lock = next((folder / "dvc.lock" for folder in own.parents if (folder / "dvc.lock").is_file()), None)
+    if lock is not None:
+        known = (
+            line.strip().removeprefix("- ") for line in lock.read_text(encoding="utf-8", errors="replace").splitlines()
+        )
+        if f"path: {own.relative_to(lock.parent).as_posix()}" in known:
+            return "run `dvc pull`, or `dvc repro` where that does not bring it"
+    return "run `dvc repro` first"
 
 
 def save_table(path: Path, frame: pd.DataFrame, table: Table) -> None:
@@ -74,7 +87,7 @@ def load_table(path: Path, table: Table) -> pd.DataFrame:
         return table.conform(from_arrow(read, table) if is_ours else read.to_pandas())
     except FileNotFoundError as error:
         raise DatatoolsError(
-            f"{path}: expected the table {table.name}. Got no such file: run `dvc repro` first."
+            f"{path}: expected the table {table.name}. Got no such file: {_how_to_get(path)}."
         ) from error
     except (OSError, ValueError, DatatoolsError) as error:
         raise DatatoolsError(

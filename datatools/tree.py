@@ -134,10 +134,15 @@ def open_tree(root: Path, limits: Limits | None = None) -> Tree:
     limits = limits or Limits()
     if root.is_dir():
         return _open_folder(root, limits)
-    from datatools.archives.trees import is_archive, open_archive  # it builds on this module
+    from datatools.archives.trees import SUFFIXES, is_archive, open_archive  # it builds on this module
 
     if not is_archive(root) or not root.is_file():
-        raise DatatoolsError(f"{root}: expected a folder or a zip or tar archive. Got no such thing: check the path.")
+        got = (
+            "a file of another kind: name the folder with the images and with it, or give an archive its ending"
+            if root.is_file()
+            else "no such thing: check the path"
+        )
+        raise DatatoolsError(f"{root}: expected a folder or an archive ({', '.join(SUFFIXES)}). Got {got}.")
     return open_archive(root, limits)
 
 

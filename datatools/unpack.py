@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from datatools.errors import DatatoolsError
 from datatools.file_reading import UnreadableFileError
 from datatools.packed import list_batches
 from datatools.raw import RawImages, open_raw
@@ -34,6 +35,14 @@ def unpack_images(
             if tick:
                 tick(1)
     return unread
+
+
+def check_there(root: Path) -> None:
+    """Raise DatatoolsError where the data root is not on this machine."""
+    if root.is_dir():
+        return
+    advice = "run `dvc pull`" if root.with_name(f"{root.name}.dvc").exists() else "run `datatools import` first"
+    raise DatatoolsError(f"{root}: expected the folder of the images. Got no such folder: {advice}.")
 
 
 def place_files(root: Path, paths: Iterable[str], target: Path) -> Path:

@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from datatools.errors import DatatoolsError
-from datatools.revisions import OnDisk, Revision, Stages, find_stale, load_stages, open_revision, read_committed
+from datatools.revisions import (
+    OnDisk,
+    Revision,
+    Stages,
+    find_stale,
+    find_stale_in,
+    load_stages,
+    open_revision,
+    read_committed,
+)
 from datatools.schema import Table
 
 WORKSPACE = "workspace"
@@ -77,9 +86,11 @@ class VersionFiles:
         return self._load(path, "CSV", lambda data: pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False))
 
     def find_stale(self, *stages: str) -> str:
-        """Why what these stages wrote is not of the data, code and parameters on disk; empty where it is, or in a commit."""
+        """Why what these stages wrote is not of this version's data and parameters, on disk its code as well; empty where it is."""
         known = tuple(name for name in stages if name in self.stages)
-        return find_stale(self.root, self.stages, known, self._disk) if self.revision is None and known else ""
+        if self.revision is not None:
+            return find_stale_in(self.revision, known)
+        return find_stale(self.root, self.stages, known, self._disk) if known else ""
 
     @cached_property
     def _disk(self) -> OnDisk:

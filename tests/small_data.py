@@ -133,7 +133,7 @@ def make_inputs() -> dict[str, Any]:
         "pairs": PAIRS.empty(),
         "suspects": suspect_table(*((path, label, label, 0.95, False) for path, label in labels.items())),
         "split": split_table(dataset.images),
-        "label_errors": {"n": 24, "rate": 0.02, "low": 0.0, "high": 0.05},
+        "label_errors": {"n": 24, "rate": 0.02, "low": 0.0, "high": 0.05, "accuracy": 0.9, "simple_accuracy": 0.8},
         "spread": pd.DataFrame({"label": CLASSES, "n": 40, "spread": (0.9, 1.0, 1.1)}),
         "curation": CurateParams(),
         "slices": slice_table(*(("label", name, 8, 2, 0.9) for name in CLASSES), ("background", "grid", 8, 3, 1.0)),

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from datatools.schema import LOSSES
 from datatools.source import read_source
 from datatools.tree import FolderTree, UnreadableFileError, open_tree
 from tests.builders import coco_text, lay_out, make_object, make_png
+from tests.formats.test_voc import make_xml
 from tests.test_batches import hash_files
 
 PICTURES = {"a.png": make_png(1), "b.png": make_png(2)}
@@ -288,6 +289,69 @@ def test_a_writer_is_told_the_true_size_of_each_image_also_where_no_file_declare
     [loss] = done.losses.to_dict("records")
     assert (loss["field"], loss["path"]) == ("width_px", "a.png")
     assert loss["message"] == "the file says 99 x 10, the image is 12 x 10"
+
+
+@pytest.mark.parametrize("to", ["coco", "cvat", "labelme", "voc"])
+def test_a_format_in_pixels_states_the_size_that_no_file_declares(tmp_path: Path, target: Path, to: str):
+    table = "path,label,x0,y0,x1,y1\na.png,cat,1,1,5,5\ngone.png,cat,1,1,5,5\n"
+    folder = lay_out(tmp_path / "x", {**PICTURES, "boxes.csv": table})
+    run(folder, target, to)
+    before, after = read_source(open_tree(folder)).content, read_source(open_tree(target)).content
+    sizes = after.records[["width_px", "height_px"]].to_numpy(object).tolist()
+    assert sizes == [[12, 10]], "b.png, of which nobody speaks, and gone.png have none"
+    assert {PurePosixPath(path).name for path in after.records["path"]} == {"a.png"}
+    columns = ["annotation_id", "label", "kind", "x0_px", "y0_px", "x1_px", "y1_px"]
+    assert after.annotations[columns].equals(before.annotations[columns])
+
+
+@pytest.mark.parametrize(
+    ("to", "file", "text"),
+    [
+        ("coco", "annotations.json", '"width":12'),
+        ("cvat", "annotations.xml", 'width="12" height="10"'),
+        ("voc", "Annotations/cat/a.xml", "<width>12</width>"),
+    ],
+)
+def test_class_folders_become_files_that_state_the_size_where_others_read_it(
+    tmp_path: Path, target: Path, to: str, file: str, text: str
+):
+    run(lay_out(tmp_path / "x", {"cat/a.png": make_png(1), "dog/b.png": make_png(2)}), target, to)
+    assert text in (target / file).read_text()
+
+
+def test_a_side_that_is_declared_stays_and_the_other_is_measured(
+    tmp_path: Path, target: Path, seen: dict[str, tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(convert_module, "RELATIVE", ())
+    monkeypatch.setattr(convert_module, "IN_PIXELS", ("toy",))
+    images = [{"id": 1, "file_name": "a.png", "width": 99}, {"id": 2, "file_name": "b.png", "width": 9, "height": 9}]
+    run(lay_out(tmp_path / "x", {**PICTURES, "instances.json": coco_text(images=images)}), target)
+    assert seen == {"a.png": (99, 10), "b.png": (9, 9)}
+
+
+@pytest.mark.parametrize("to", ["yolo", "label_studio"])
+def test_an_image_that_nobody_annotated_is_not_one_without_objects(tmp_path: Path, target: Path, to: str):
+    table = "path,label,x0,y0,x1,y1\na.png,cat,1,1,5,5\n"
+    run(lay_out(tmp_path / "x", {**PICTURES, "boxes.csv": table}), target, to)
+    yolo = target if to == "yolo" else tmp_path / "yolo"
+    if to != "yolo":
+        run(target, yolo, "yolo")
+    assert [path.name for path in (yolo / "labels").rglob("*.txt")] == ["a.txt"]
+    assert (yolo / "images/train/b.png").exists()
+
+
+def test_an_image_of_which_a_file_says_that_it_has_no_object_gets_an_empty_label_file(coco: Path, target: Path):
+    (coco / "instances.json").write_text(coco_text(make_object()))
+    run(coco, target, "yolo")
+    assert (target / "labels/train/a.txt").read_text()
+    assert (target / "labels/train/b.txt").read_text() == ""
+
+
+def test_an_image_of_a_voc_list_without_its_file_was_not_annotated(tmp_path: Path, target: Path):
+    pictures = {f"JPEGImages/{name}": data for name, data in PICTURES.items()}
+    files = {"Annotations/a.xml": make_xml(), "ImageSets/Main/train.txt": "a\nb\n"}
+    run(lay_out(tmp_path / "x", {**pictures, **files}), target, "yolo")
+    assert [path.name for path in (target / "labels").rglob("*.txt")] == ["a.txt"]
 
 
 def test_an_image_that_is_none_keeps_the_size_that_was_declared(

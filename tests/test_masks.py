@@ -106,6 +106,15 @@ def test_an_outline_leaves_the_hole_out_of_account():
     assert shapely.Polygon(ring).bounds == (2, 1, 8, 6)
 
 
+@given(MASKS)
+def test_all_outlines_have_the_holes_in_them(mask: NDArray[np.bool_]):
+    outlines = from_array(mask).to_outlines()
+    assert sum(shapely.LinearRing(line).length for line in outlines) == sum(
+        int(abs(np.diff(np.pad(mask, 1).astype(int), axis=axis)).sum()) for axis in (0, 1)
+    ), "every edge between a pixel of the mask and one beside it"
+    assert [line for line in outlines if line in from_array(mask).to_rings()] == from_array(mask).to_rings()
+
+
 def test_an_outline_has_points_only_where_it_turns():
     [ring] = from_array(np.pad(np.ones((40, 50)), 1)).to_rings()
     assert sorted(ring[1:]) == [[1.0, 1.0], [1.0, 41.0], [51.0, 1.0], [51.0, 41.0]]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,21 @@ OTHERS = {"notes.txt": "x", ".DS_Store": "x", "deep/er/model.bin": b"\0"}
 
 def read(folder: Path, files: dict[str, Any], format: str = "auto"):
     return read_source(open_tree(lay_out(folder, files)), format)
+
+
+def refuse_source(root: Path) -> None:
+    found = read_source(open_tree(root))
+    check_source(root, found.images, found.content, found.refused)
+
+
+def pack_one(data: bytes) -> bytes:
+    """A .tar.gz with the one image a.png."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        member = tarfile.TarInfo("a.png")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
 
 
 def test_every_file_is_an_image_an_annotation_or_refused(tmp_path: Path):
@@ -75,18 +92,31 @@ def test_reading_changes_nothing(tmp_path: Path):
         ("x.json", "{", "not JSON: "),
         ("x.JSON", '{"a": NaN}', "not JSON: NaN is no JSON number"),
         ("x.xml", "<a>", "not XML that can be trusted: "),
+        ("x.csv", "path;label\na.png;cat\n", "the columns are separated by semicolons: save it with commas"),
+        ("x.TSV", "path\tlabel\na.png\tcat\n", "the columns are separated by tabs: save it with commas"),
+        ("x.csv", "path,label\na.png,cat\n".encode("utf-16"), "not UTF-8 but UTF-16: save it as CSV UTF-8"),
         ("x.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "not XML that can be trusted: "),
     ],
 )
 def test_a_broken_document_that_no_format_claims_says_where_it_is_broken(
-    tmp_path: Path, name: str, data: str, message: str
+    tmp_path: Path, name: str, data: str | bytes, message: str
 ):
     [row] = read(tmp_path, {**PICTURES, name: data}).refused
     assert (row["path"], row["reason"]) == (name, "broken_file")
     assert row["message"].startswith(message)
 
 
-@pytest.mark.parametrize(("name", "data"), [("x.json", "{}"), ("x.xml", "<a/>"), ("x.csvx", "{"), ("json", "{")])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("x.json", "{}"),
+        ("x.xml", "<a/>"),
+        ("x.csvx", "{"),
+        ("json", "{"),
+        ("x.csv", "colour,size\nred;1,2\n"),
+        ("x.csv", ""),
+    ],
+)
 def test_a_document_of_something_else_is_no_broken_one(tmp_path: Path, name: str, data: str):
     [row] = read(tmp_path, {**PICTURES, name: data}).refused
     assert row["reason"] == "not_an_image"
@@ -104,6 +134,31 @@ def test_no_image_is_a_wrong_call(tmp_path: Path):
     assert str(caught.value) == (
         f"{tmp_path}: expected image files (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp). Got none: put the images there."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("text.zip", b"hello", "text.zip: it has no list of its members at its end"),
+        ("empty.zip", b"", "empty.zip: it has no list of its members at its end"),
+        ("cut.tar.gz", pack_one(make_png(1))[:60], "cut.tar.gz: it is cut off: fetch it again"),
+    ],
+    ids=("text", "empty", "cut off"),  # the bytes of an archive hold the time at which it was packed
+)
+def test_an_archive_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, name: str, data: bytes, why: str):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DatatoolsError) as caught:
+        refuse_source(tmp_path / name)
+    assert f"Got none that can be taken in: {why}" in str(caught.value)
+
+
+def test_a_folder_of_links_says_that_links_are_not_followed(tmp_path: Path):
+    lay_out(tmp_path / "in", {"notes.txt": "x"})
+    for name in PICTURES:
+        (tmp_path / "in" / name).symlink_to(tmp_path / name)
+    with pytest.raises(DatatoolsError) as caught:
+        refuse_source(tmp_path / "in")
+    assert str(caught.value).endswith("taken in: a.png: a symbolic link: put the file itself here (and 1 more).")
 
 
 BROKEN = {"source": "x.json", "reason": "broken_file", "message": "not JSON: nothing there"}

@@ -5,6 +5,7 @@ import re
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,7 @@ JSON = st.recursive(
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6)
 HOLD = """
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from datatools.store import only_one
 with only_one(Path(sys.argv[1])):
@@ -322,3 +325,18 @@ def test_a_column_becomes_one_array_whatever_it_was_put_together_from():
     assert to_arrow(column).equals(pa.array(["a", None, "b"], pa.large_string()))
     assert to_arrow(pd.Series([1.5, np.nan])).null_count == 1
     assert len(to_arrow(column[:0])) == 0
+
+
+@pytest.mark.parametrize("path", ["data/dataset/dataset.json", "data/split/split.parquet"])
+def test_a_file_that_dvc_knows_is_there_to_be_pulled(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch):
+    known = ("data/dataset/dataset.json", "data/split/split.parquet")
+    lock = yaml.safe_dump({"stages": {"any": {"outs": [{"hash": "md5", "path": name} for name in known]}}})
+    (tmp_path / "dvc.lock").write_text(lock)
+    load: Callable[[Path], object] = load_json if path.endswith(".json") else (lambda file: load_table(file, SPLIT))
+    with pytest.raises(DatatoolsError, match=r"Got no such file: run `dvc pull`, or `dvc repro` where"):
+        load(tmp_path / path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatatoolsError, match=r"Got no such file: run `dvc pull`"):
+        load(Path(path))
+    with pytest.raises(DatatoolsError, match=r"Got no such file: run `dvc repro` first"):
+        load(tmp_path / "data" / "dataset" / f"other{Path(path).suffix}")

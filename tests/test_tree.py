@@ -334,11 +334,22 @@ def test_a_file_that_vanishes_while_the_folder_is_listed_is_not_of_the_tree(tmp_
     assert (list(tree.sizes), tree.refused) == (["b.png"], ())
 
 
-@pytest.mark.parametrize("name", ["none", "file.txt", "pipe.zip", "file.zip/x"])
+@pytest.mark.parametrize("name", ["labels.csv", "annotations.json", "r.7z", "photos", "photos.tar.zst"])
+def test_a_file_of_another_kind_is_told_from_none(tmp_path: Path, name: str):
+    lay_out(tmp_path, {name: "x"})
+    with pytest.raises(
+        DatatoolsError, match=r"expected a folder or an archive \(\.zip, \.tar, .*\)\. Got a file of another"
+    ):
+        open_tree(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["none", "pipe.zip", "file.zip/x"])
 def test_no_folder_and_no_archive_is_a_wrong_call(tmp_path: Path, name: str):
     lay_out(tmp_path, {"file.txt": "x", "file.zip": "x"})
     os.mkfifo(tmp_path / "pipe.zip")
-    with pytest.raises(DatatoolsError, match=r"expected a folder or a zip or tar archive\. Got no such thing: check"):
+    with pytest.raises(
+        DatatoolsError, match=r"expected a folder or an archive \(\.zip, \.tar, .*\)\. Got no such thing: check"
+    ):
         open_tree(tmp_path / name)
 
 

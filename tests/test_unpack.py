@@ -8,6 +8,7 @@ import pytest
 from datatools.raw import RawImages, open_raw
 from datatools.unpack import place_files, unpack_images
 from tests.builders import lay_out
+from tests.command_line import Run
 from tests.test_packed import bring
 
 FILES = {"a.png": b"first", "b/c/ä.png": b"second", "x" * 251 + ".png": b"third"}
@@ -107,3 +108,15 @@ def test_files_lie_in_the_data_root_where_nothing_was_imported(tmp_path: Path):
 def test_files_lie_in_the_target_after_an_import(root: Path, tmp_path: Path):
     assert place_files(root, open_raw(root).packed_paths(), tmp_path / "images") == tmp_path / "images"
     assert files_below(tmp_path / "images") == FILES
+
+
+@pytest.mark.parametrize(("pointer", "advice"), [("data/raw.dvc", "dvc pull"), ("data/other.dvc", "datatools import")])
+@pytest.mark.parametrize("words", [(), ("a.png",)])
+def test_without_data_the_command_says_what_brings_it(
+    tmp_path: Path, run_in: Run, words: tuple[str, ...], pointer: str, advice: str
+):
+    lay_out(tmp_path, {"dvc.yaml": "", "params.yaml": "", pointer: "outs: []\n"})
+    code, out, err = run_in(tmp_path, "unpack", *words)
+    assert (code, out) == (2, "")
+    assert f"data/raw: expected the folder of the images. Got no such folder: run `{advice}`" in err
+    assert not (tmp_path / "data" / "images").exists()

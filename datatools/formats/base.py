@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, Table
@@ -19,6 +20,54 @@ Row = dict[str, Any]
 _ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 FEW, PLAIN = 8, frozenset({str, int, bool})  # attributes of which texts are kept
 LARGE = 1e15  # pixels; JSON also writes integers that no float holds
+PART = 4096  # rows that become columns together
+
+
+class Rows:
+    """Rows of a table as they come: every few thousand become columns, as dicts take several times their memory."""
+
+    def __init__(self, table: Table, rows: Iterable[Row] = ()) -> None:
+        self._table = table
+        self._parts: list[pd.DataFrame] = []
+        self._last: list[Row] = []
+        for row in rows:
+            self.append(row)
+
+    def append(self, row: Row) -> None:
+        """Take in one more; DatatoolsError, then or later, for a column that the table does not have."""
+        self._last.append(row)
+        if len(self._last) == PART:
+            self._pack()
+
+    def drop_repeated(self) -> list[Row]:
+        """Let go of the rows whose first key column an earlier row has, and return them."""
+        self._pack()
+        key, kept, repeated = self._table.key[0], list[pd.DataFrame](), list[Row]()
+        again = (
+            pd.concat([part[key] for part in self._parts]).duplicated().to_numpy() if self._parts else np.zeros(0, bool)
+        )
+        if not again.any():
+            return repeated
+        for part in self._parts:
+            mine, again = again[: len(part)], again[len(part) :]
+            repeated += part[mine].to_dict("records")
+            kept.append(part[~mine])
+        self._parts = kept
+        return repeated
+
+    def to_frame(self) -> pd.DataFrame:
+        """What `table.conform` makes of the rows."""
+        self._pack()
+        return self._table.join(self._parts) if self._parts else self._table.empty()
+
+    def _pack(self) -> None:
+        rows, columns = self._last, self._table.columns
+        if not columns.keys() >= set().union(*rows):
+            self._table.conform(rows)  # says which one
+        if rows:
+            part = {name: pd.array([row.get(name) for row in rows], dtype) for name, dtype in columns.items()}
+            self._parts.append(pd.DataFrame(part, copy=False))
+        self._last = []
 
 
 @dataclass(frozen=True)
@@ -42,19 +91,20 @@ class Content:
     def from_rows(
         cls,
         records: Iterable[Row] = (),
-        annotations: Iterable[Row] = (),
+        annotations: Iterable[Row] | Rows = (),
         classes: Sequence[str] = (),
         rejected: Iterable[Row] = (),
         files: Iterable[str] = (),
         extras: Mapping[str, Any] | None = None,
     ) -> Content:
         """Build from rows in any order; a row of an annotation id that is already there goes to `rejected`."""
-        kept, repeated = _first_of_each_id(list(annotations))
+        kept = annotations if isinstance(annotations, Rows) else Rows(ANNOTATIONS, annotations)
+        repeated = map(_reject_repeated, kept.drop_repeated())
         return cls(
-            _to_table(records, RECORDS),
-            _to_table(kept, ANNOTATIONS),
+            Rows(RECORDS, records).to_frame(),
+            kept.to_frame(),
             tuple(classes),
-            _to_table([*rejected, *repeated], REJECTED),
+            Rows(REJECTED, [*rejected, *repeated]).to_frame(),
             frozenset(files),
             dict(extras or {}),
         )
@@ -141,38 +191,22 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGE
 
 
-def _to_table(rows: Iterable[Row], table: Table) -> pd.DataFrame:
-    """What `table.conform` makes of the rows, several times faster where each has a key of its own."""
-    rows = list(rows)
-    keys = {row.get(table.key[0]) for row in rows}
-    if len(keys) < len(rows) or set(map(type, keys)) - {str} or not table.columns.keys() >= set().union(*rows):
-        return table.conform(rows)
-    rows.sort(key=operator.itemgetter(table.key[0]))
-    return pd.DataFrame(
-        {name: pd.array([row.get(name) for row in rows], dtype) for name, dtype in table.columns.items()}
-    )
+def from_tuples(rows: list[tuple[Any, ...]], table: Table) -> pd.DataFrame:
+    """What `table.conform` makes of rows with a value for each column, the first a text that no other row has.
+
+    `rows` is empty then: what became a column is not held a second time.
+    """
+    rows.sort(key=operator.itemgetter(0))
+    columns = list(zip(*rows, strict=True))[::-1] or [()] * len(table.columns)
+    rows.clear()
+    return pd.DataFrame({name: pd.array(columns.pop(), dtype) for name, dtype in table.columns.items()}, copy=False)
 
 
-def _first_of_each_id(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    if len({row["annotation_id"] for row in rows}) == len(rows):
-        return rows, []
-    kept: dict[str, Row] = {}
-    repeated: list[Row] = []
-    for row in rows:
-        key = row["annotation_id"]
-        if key in kept:
-            repeated.append(
-                {
-                    "source": row.get("source"),
-                    "path": row.get("path"),
-                    "annotation_id": key,
-                    "reason": "repeated_id",
-                    "message": f"the annotation id {key} is used twice; the first one stays",
-                }
-            )
-        else:
-            kept[key] = row
-    return list(kept.values()), repeated
+def _reject_repeated(row: Row) -> Row:
+    """The row of REJECTED for an annotation whose id another one has."""
+    message = f"the annotation id {row['annotation_id']} is used twice; the first one stays"
+    where = {name: row[name] for name in ("source", "path", "annotation_id")}
+    return {**where, "reason": "repeated_id", "message": message}
 
 
 def write_new(file: Path, data: bytes) -> None:

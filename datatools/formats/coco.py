@@ -68,7 +68,7 @@ def load_coco(tree: Tree, files: Sequence[str]) -> Content:
     reader = CocoReader(ImageIndex(tree.sizes), files)
     for path in files:
         try:
-            reader.add(path, parse_json(tree.read(path), allow_nan=True))
+            reader.add(path, parse_json(tree.read(path), allow_nan=True), use_up=True)
         except (BrokenFileError, UnreadableFileError) as error:
             reader.reject(path, "broken_file", str(error))
     return reader.to_content()

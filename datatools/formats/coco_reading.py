@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from datatools.formats.base import Content, dump_attributes, is_number
+from datatools.formats.base import Content, dump_attributes, from_tuples, is_number
 from datatools.formats.coco_names import (
     ANNOTATION_KEYS,
     DOCUMENT_KEYS,
@@ -75,8 +73,11 @@ class CocoReader:
         where = {"source": source, "row": row, "path": path, "annotation_id": annotation_id}
         self._rejected.append({**where, "reason": reason, "message": message[:300]})
 
-    def add(self, source: str, document: Any) -> None:
-        """Take in one document; one that is no COCO document at all is rejected."""
+    def add(self, source: str, document: Any, use_up: bool = False) -> None:
+        """Take in one document; one that is no COCO document at all is rejected.
+
+        With `use_up` its list of annotations is emptied on the way, so that none is in memory twice.
+        """
         problem = _problem_of(document)
         if problem:
             self.reject(source, "broken_file", problem)
@@ -85,7 +86,8 @@ class CocoReader:
         own = _own(document)
         self._add_categories(file, document, own)
         self._add_images(file, document["images"], _scalars(own.get("new_image_ids")))
-        for number, item in enumerate(document.get("annotations", ()), start=1):
+        items = document.get("annotations", [])
+        for number, item in enumerate(_use_up(items) if use_up else items, start=1):
             try:
                 self._rows.append(self._to_row(file, item))
             except _PanopticError as error:
@@ -108,7 +110,7 @@ class CocoReader:
         classes = self._classes if self._own_classes is None else dict.fromkeys(self._own_classes)
         return Content(
             RECORDS.conform(records),
-            ANNOTATIONS.conform(pd.DataFrame(self._rows, columns=list(ANNOTATIONS.columns))),
+            from_tuples(self._rows, ANNOTATIONS),
             tuple(classes),
             REJECTED.conform(self._rejected),
             frozenset(self._files),
@@ -231,6 +233,13 @@ def read_mask(value: Any) -> str | None:
     if not isinstance(value, list) or not all(map(_is_flat_ring, value)):
         raise BrokenBoxError("a segmentation polygon must be an even list of finite numbers")
     return dump_mask([zip(flat[::2], flat[1::2], strict=True) for flat in value])
+
+
+def _use_up(items: list[Any]) -> Iterator[Any]:
+    """The items, each of them None in the list from then on."""
+    for number, item in enumerate(items):
+        items[number] = None
+        yield item
 
 
 def _problem_of(document: Any) -> str | None:

@@ -1,10 +1,12 @@
 """Image folders: the folder of an image is its class, as in torchvision's ImageFolder and Ultralytics' classification.
 
-**What is read.** `<class>/...` or `<subset>/<class>/...`, the subset being train, val (valid, validation) or test;
-images in folders below a class folder belong to it. A folder `_unlabelled` holds images without class. The
-format is recognised only where every image lies in a class folder, there are two or more, each holds an image itself,
-and none has a name such as images, masks or train. Each image has one label, of the annotator `given`. An image that lies in no
-class folder (where the format is named, not recognised) has a record and no label.
+**What is read.** `<class>/...` or `<subset>/<class>/...`, the subset being train, val (valid, validation) or test,
+with or without a year (`train2017`); images in folders below a class folder belong to it. All of it may lie in one
+folder of any name that is no subset and none such as images or masks, if no other file is there (`top/<class>/...`).
+A folder `_unlabelled` holds images without class. The format is recognised only where every image lies in a class
+folder, there are two or more, each holds an image itself, and none has a name such as images, masks or train. Each
+image has one label, of the annotator `given`. An image that lies in no class folder (where the format is named, not
+recognised) has a record and no label.
 
 **Pixel convention.** None: there are no coordinates.
 
@@ -29,14 +31,16 @@ from urllib.parse import unquote
 import pandas as pd
 
 from datatools.dataset import label_id
-from datatools.formats.base import Content, Format, Loss, Row, Saved, load_attributes
-from datatools.formats.locate import clean_path, is_image
-from datatools.schema import CONSENSUS
+from datatools.formats.base import Content, Format, Loss, Row, Rows, Saved, load_attributes
+from datatools.formats.locate import clean_path, find_top, is_image
+from datatools.schema import ANNOTATIONS, CONSENSUS
 from datatools.tree import Tree
 
 ANNOTATOR = "given"
 UNLABELLED = "_unlabelled"
 SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SUBSET = re.compile(rf"({'|'.join(SUBSETS)})(?:[-_]?\d{{4}})?", re.IGNORECASE)  # with a year, as in COCO
+WRAPPERS = ("data", "dataset")  # of the names that are no classes, those that say nothing of what lies below
 NOT_CLASSES = frozenset(
     [
         "images",
@@ -100,47 +104,54 @@ class _Losses:
 def find_image_folder(tree: Tree) -> list[str]:
     """The image files, where all of them lie in class folders; else an empty list."""
     images = [path for path in tree.sizes if is_image(path)]
-    level = _class_level(images)
+    top = _wrapper(tree)
+    level = _class_level(images, top)
     classes: dict[str, bool] = {}  # class folder -> whether it holds an image itself
     for path in images:
-        folders = tuple(path.split("/")[:-1])
+        folders = _folders(path, top)
         if len(folders) <= level:
             return []
         folder = "/".join(folders[: level + 1])
         classes[folder] = classes.get(folder, False) or len(folders) == level + 1
     names = {PurePosixPath(folder).name for folder in classes} - {UNLABELLED}
-    others = {name for name in names if name.casefold() in NOT_CLASSES or name.casefold() in SUBSETS}
+    others = {name for name in names if name.casefold() in NOT_CLASSES or _subset_of(name)}
     return [] if len(names) < 2 or others or not all(classes.values()) else images
 
 
 def load_image_folder(tree: Tree, files: Sequence[str]) -> Content:
     """Read the classes of the images `files`; no file is an annotation, so `Content.files` is empty."""
-    return from_image_folder([path for path in files if path in tree])
+    return from_image_folder([path for path in files if path in tree], _wrapper(tree))
 
 
-def from_image_folder(paths: Iterable[str]) -> Content:
-    """Convert the paths of images: one record each, and one label where it lies in a class folder."""
+def from_image_folder(paths: Iterable[str], top: str = "") -> Content:
+    """Convert the paths of images: one record each, and one label where it lies in a class folder.
+
+    `top` is the folder in which all of them lie and which says nothing.
+    """
     paths = sorted(paths)
-    level = _class_level(paths)
+    level = _class_level(paths, top)
     records: list[Row] = []
-    rows: list[Row] = []
+    rows = Rows(ANNOTATIONS)
+    classes: set[str] = set()
     for path in paths:
-        folders = tuple(path.split("/")[:-1])
-        subset = SUBSETS[folders[0].casefold()] if level and folders else None
+        folders = _folders(path, top)
+        subset = _subset_of(folders[0]) if level and folders else None
         records.append({"path": path, "subset": subset, "attributes": "{}", "source": "folders"})
         if len(folders) > level and folders[level] != UNLABELLED:
+            label = _label_of(folders[level])
+            classes.add(label)
             rows.append(
                 {
                     "annotation_id": label_id(path, ANNOTATOR),
                     "path": path,
-                    "label": _label_of(folders[level]),
+                    "label": label,
                     "kind": "label",
                     "annotator": ANNOTATOR,
                     "source": "folders",
                     "attributes": "{}",
                 }
             )
-    return Content.from_rows(records, rows, sorted({row["label"] for row in rows}))
+    return Content.from_rows(records, rows, sorted(classes))
 
 
 def save_image_folder(content: Content, folder: Path) -> Saved:
@@ -169,10 +180,29 @@ def to_image_folder(content: Content) -> Saved:
     return Saved(tuple(sorted(losses.rows)), moved)
 
 
-def _class_level(paths: Collection[str]) -> int:
-    """1 where the uppermost folders are subsets and the classes lie below them, else 0."""
-    tops = {PurePosixPath(path).parts[0].casefold() for path in paths if "/" in path}
-    return int(bool(tops) and tops <= set(SUBSETS))
+def _class_level(paths: Collection[str], top: str = "") -> int:
+    """1 where the uppermost folders below `top` are subsets and the classes lie below them, else 0."""
+    tops = {folders[0] for path in paths if (folders := _folders(path, top))}
+    return int(bool(tops) and all(map(_subset_of, tops)))
+
+
+def _wrapper(tree: Tree) -> str:
+    """The folder in which every file lies, where it says nothing of the images, as in an archive of one folder."""
+    top = find_top(tree.sizes)
+    says_much = _subset_of(top) or top == UNLABELLED or top.casefold() in NOT_CLASSES
+    return "" if says_much and top.casefold() not in WRAPPERS else top
+
+
+def _folders(path: str, top: str) -> list[str]:
+    """The folders of an image below `top`, from the uppermost."""
+    folders = path.split("/")[:-1]
+    return folders[1:] if top else folders
+
+
+def _subset_of(folder: str) -> str | None:
+    """train, val or test where a folder is called so, with or without a year."""
+    match = SUBSET.fullmatch(folder)
+    return SUBSETS[match[1].lower()] if match else None
 
 
 def _label_of(folder: str) -> str:
@@ -187,7 +217,7 @@ def _label_of(folder: str) -> str:
 def _escape(label: str) -> str:
     """A class as the name of a folder, on every system; the inverse of `_label_of`."""
     name = NOT_ALLOWED.sub(lambda found: _percent(found.group()), label)
-    taken = name.casefold() in (*NOT_CLASSES, *SUBSETS, UNLABELLED) or RESERVED.match(name)
+    taken = name.casefold() in (*NOT_CLASSES, UNLABELLED) or _subset_of(name) or RESERVED.match(name)
     return _percent(name[0]) + name[1:] if taken else name
 
 

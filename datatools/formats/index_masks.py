@@ -1,8 +1,8 @@
 """Index masks, one PNG an image: the pixel value is the number of a class.
 
 Layout: `images/<id>.jpg` with `masks/<id>.png` (or `mask`, `labels`, `label`, `annotations`, `annot`, `gt`,
-`segmentation`, in any place of the path; `train/` with `trainannot/` as in CamVid). Only single-channel and palette
-PNGs, in folders where most files have an image of the same stem, are taken for masks. Class names come from
+`segmentation`, in any place of the path; `train/` with `trainannot/` as in CamVid). Folders
+are taken for masks where most files have an image of the same stem, and most are single-channel or palette PNGs. Class names come from
 `classes.txt`, `class_names.txt`, `labelmap.txt`, `labelmap.csv` (name,r,g,b) or `label_colors.txt` (r g b name): line n, from 0,
 names the value n. Without such a list 0 is background, the other values are their own names, and the value is the attribute
 `class_index`.
@@ -15,7 +15,7 @@ _background_, black) or there is no list. 255 is void, kept as run lengths in th
 set that has only 0 and 255 it is the one class. Values that are not in the list are one rejected row of
 their file (MSK009) with the values and their pixels. So are, without a list, the grey edges that JPEG or scaling leaves
 in masks of 0 and 255: values all over the range with fewer pixels than 255 has. A mask of another size than its image is
-a rejected file. Subset is train, val or test
+a rejected file; so is one of another kind, such as RGB, or an empty one. Subset is train, val or test
 where a folder is called so.
 
 What is written: `images/`, `masks/` and `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (ids,
@@ -42,6 +42,7 @@ from datatools.formats.documents import BrokenFileError
 from datatools.formats.locate import ImageIndex, is_image
 from datatools.formats.mask_files import (
     IMAGE_FOLDERS,
+    are_mostly_index_pngs,
     blank_row,
     check_size,
     declared_size,
@@ -74,7 +75,6 @@ from datatools.images import UnreadableImageError
 from datatools.index_images import (
     decode_index_mask,
     encode_index_mask,
-    is_index_png,
     label_colors,
     values_of,
 )
@@ -87,7 +87,7 @@ MAX_NOTE = 900_000  # characters; Pillow refuses text chunks above 1 MB
 
 
 def find_index_masks(tree: Tree) -> list[str]:
-    """PNGs with one channel, in folders of masks where most files have an image of the same stem."""
+    """The images in folders of masks where most are PNGs with one channel and have an image of the same stem."""
     index = ImageIndex(tree.sizes)
     folders: dict[str, list[str]] = {}
     for path in tree.sizes:
@@ -192,12 +192,7 @@ def to_index_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
 
 def _are_masks(tree: Tree, index: ImageIndex, paths: list[str]) -> bool:
     paired = [path for path in paths if find_image(path, index) is not None]
-    if 2 * len(paired) <= len(paths):
-        return False
-    try:
-        return all(is_index_png(tree.read(path)) for path in paths)
-    except UnreadableFileError:
-        return False
+    return 2 * len(paired) > len(paths) and are_mostly_index_pngs(tree, paths)
 
 
 def _load_names(tree: Tree, files: Sequence[str]) -> tuple[list[str] | None, list[str], list[Row]]:

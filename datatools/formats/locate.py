@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from datatools.images import SUFFIXES
 
+ENDINGS = frozenset(suffix[1:] for suffix in SUFFIXES)
 _NOT_CLEAN = re.compile(r"//|/\.(?:/|$)")
 
 
@@ -60,6 +61,12 @@ class ImageIndex:
         return found[0] if len(found) == 1 else None
 
 
+def find_top(paths: Iterable[str]) -> str:
+    """The one folder in which all of `paths` lie; nothing where there is none."""
+    tops = {path.partition("/")[0] if "/" in path else "" for path in paths}
+    return tops.pop() if len(tops) == 1 else ""
+
+
 def _group(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for path in paths:
@@ -67,10 +74,13 @@ def _group(paths: Iterable[str], key: Callable[[str], str]) -> dict[str, list[st
     return groups
 
 
-@functools.lru_cache(maxsize=1 << 16)  # each format asks again
 def is_image(path: str) -> bool:
     """Whether the suffix is one of an image format that is read."""
-    return posixpath.splitext(path)[1].lower() in SUFFIXES
+    stem, _, ending = path.rpartition(".")
+    if ending.lower() not in ENDINGS:
+        return False
+    # Most names end here. Dots at the start of a name are no suffix.
+    return stem[-1:] not in ("", "/", ".") or bool(posixpath.splitext(path)[1])
 
 
 def clean_path(name: str) -> str:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from datatools.formats.base import Content, Loss, Saved, dump_attributes
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import ImageIndex
-from datatools.formats.placing import place, without_suffix
+from datatools.formats.placing import number_name, place, without_suffix
 from datatools.formats.rows import BrokenRowError, apply_record_patch, broken_row, make_patch, to_rows
 from datatools.images import MAX_PIXELS, UnreadableImageError
 from datatools.index_images import (
     NOTE,
     fill_rings,
+    is_index_png,
     read_note,
     read_size_wh,
 )
@@ -52,6 +53,19 @@ def find_image(path: str, index: ImageIndex) -> str | None:
             if found is not None and found != path:
                 return found
     return None
+
+
+def are_mostly_index_pngs(tree: Tree, paths: Sequence[str]) -> bool:
+    """Whether more than half of the files are PNGs with one channel; the others are for the reader to reject."""
+    others = 0
+    for path in paths:
+        try:
+            others += not is_index_png(tree.read(path))
+        except UnreadableFileError:
+            others += 1
+        if 2 * others >= len(paths):  # a folder of images need not be read to its end
+            return False
+    return bool(paths)
 
 
 def load_size(tree: Tree, path: str) -> tuple[int, int] | None:
@@ -115,13 +129,18 @@ class PlacedImage:
     record: Row | None
 
 
-def place_images(content: Content, target_of: Callable[[str], str], key_of: Callable[[str], str]) -> list[PlacedImage]:
-    """The images of `content` by path; `target_of` and `key_of` as in `place`."""
+def place_images(
+    content: Content,
+    target_of: Callable[[str], str],
+    key_of: Callable[[str], str],
+    numbered: Callable[[str, int], str] = number_name,
+) -> list[PlacedImage]:
+    """The images of `content` by path; `target_of`, `key_of` and `numbered` as in `place`."""
     rows: dict[str, list[Row]] = {}
     for row in to_rows(content.annotations):
         rows.setdefault(row["path"], []).append(row)
     records = {row["path"]: row for row in to_rows(content.records)}
-    targets = place(sorted({*records, *rows}), target_of, key_of)
+    targets = place(sorted({*records, *rows}), target_of, key_of, numbered)
     return [PlacedImage(path, target, rows.get(path, []), records.get(path)) for path, target in targets.items()]
 
 

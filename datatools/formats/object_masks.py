@@ -9,7 +9,8 @@ What is read. One mask row a file; its number is the position among the files in
 the attribute `mask_file`. Such a layout says no class: all objects are of the one class that `classes.txt` in the root
 names, or of the class `object` where there is no such list; with several classes in it the label is null, but for what
 one of our files says. A mask with more values (the grey edges that JPEG leaves) is a rejected file with the values
-(MSK009), never cut at a threshold; so is one of another size than its image. Objects may overlap.
+(MSK009), never cut at a threshold; so is one of another size than its image, and, where more than half of the files are
+PNGs with one channel, one of another kind, such as RGB, or an empty one. Objects may overlap.
 
 What is written: the same layout, `classes.txt`, and in each PNG a text chunk with what pixels cannot hold (id, label,
 annotator, attributes, box). Lost: everything that is no mask, polygons (drawn as pixels: those whose centre is inside), and
@@ -31,6 +32,7 @@ from datatools.formats.documents import BrokenFileError
 from datatools.formats.index_masks import MAX_NOTE, count_values, parse_names
 from datatools.formats.locate import is_image
 from datatools.formats.mask_files import (
+    are_mostly_index_pngs,
     blank_row,
     check_size,
     declared_size,
@@ -57,7 +59,7 @@ from datatools.formats.rows import (
 )
 from datatools.formats.voc_masks import MOST_SHOWN, write_name
 from datatools.images import UnreadableImageError
-from datatools.index_images import decode_index_mask, encode_index_mask, is_index_png
+from datatools.index_images import decode_index_mask, encode_index_mask
 from datatools.masks import MaskError, from_array, parse_mask
 from datatools.tree import Tree, UnreadableFileError
 
@@ -67,7 +69,7 @@ DEFAULT_LABEL = "object"  # of objects of which nothing says a class
 
 
 def find_object_masks(tree: Tree) -> list[str]:
-    """PNGs with one channel in `masks`, beside `images` with one image whose stem none of them has."""
+    """The files of `masks`, most of them PNGs with one channel, beside `images` with one image whose stem none has."""
     return sorted(path for _, paths in _groups(tree).values() for path in paths)
 
 
@@ -143,7 +145,7 @@ def save_object_masks(content: Content, folder: Path) -> Saved:
 def to_object_masks(content: Content) -> tuple[dict[str, bytes], Saved]:
     """The files by path, the losses, and where images must be."""
     losses = lose_extras(content)
-    images = place_images(content, _target, lambda path: posixpath.dirname(path).lower())
+    images = place_images(content, _target, lambda path: posixpath.dirname(path).lower(), _numbered)
     documents: dict[str, bytes] = {}
     labels: set[str] = set()
     for image in images:
@@ -176,10 +178,8 @@ def _groups(tree: Tree) -> dict[str, tuple[str, list[str]]]:
 
 def _are_objects(tree: Tree, image: str, paths: Sequence[str]) -> bool:
     stem = without_suffix(PurePosixPath(image).name)
-    try:
-        return all(without_suffix(PurePosixPath(path).name) != stem and is_index_png(tree.read(path)) for path in paths)
-    except UnreadableFileError:
-        return False
+    alone = all(without_suffix(PurePosixPath(path).name) != stem for path in paths)
+    return alone and are_mostly_index_pngs(tree, paths)
 
 
 def _target(path: str) -> str:
@@ -189,6 +189,12 @@ def _target(path: str) -> str:
     if safe == path and len(parts) > 2 and parts[-2] == IMAGES:
         return path
     return f"{without_suffix(safe)}/{IMAGES}/{parts[-1]}"
+
+
+def _numbered(target: str, number: int) -> str:
+    """`a/images/a.png` -> `a-2/images/a.png`: an image has a folder of its own."""
+    folder, images, name = target.rsplit("/", 2)
+    return f"{folder}-{number}/{images}/{name}"
 
 
 def _write_image(

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from datatools.dataset import label_id
-from datatools.formats.base import Content, Row, dump_attributes, is_number, load_attributes
+from datatools.formats.base import Content, Row, Rows, dump_attributes, is_number, load_attributes
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import clean_path
 from datatools.formats.rows import BrokenBoxError, BrokenRowError, broken_row, mask_error
@@ -29,15 +29,24 @@ FILE_NAME = re.compile(r"\w[\w .@+-]*(?<![ .])")
 
 
 def from_own_table(
-    source: str, sheet: Sheet, records: dict[str, Row], annotations: list[Row], rejected: list[Row]
+    source: str,
+    sheet: Sheet,
+    records: dict[str, Row],
+    annotations: Rows,
+    rejected: list[Row],
+    find: Callable[[str], str] = str,
 ) -> None:
-    """Add the rows of annotations.csv to `annotations` or those of images.csv to `records`, bad ones to `rejected`."""
+    """Add the rows of annotations.csv to `annotations` or those of images.csv to `records`, bad ones to `rejected`.
+
+    `find` gives the path of the image that a cell names.
+    """
     is_objects = "annotation_id" in sheet.columns
     for line, message in sheet.broken:
         rejected.append(broken_row(source, line, None, message))
-    for line, cells in sheet.rows:
+    for line, cells in sheet.take_rows():
         try:
             row = _read_row(cells, "annotations" if is_objects else "records")
+            row["path"] = find(row["path"])
             if not is_objects and row["path"] in records:
                 raise BrokenRowError("this image has a row already")
         except BrokenRowError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -33,16 +34,31 @@ def without_suffix(path: str) -> str:
     return path[:dot] if path.rfind("/") + 1 < dot < len(path) - 1 else path
 
 
-def place(paths: Sequence[str], target: Callable[[str], str], key: Callable[[str], str]) -> dict[str, str]:
-    """`target(path)` for each path, those that stay where they are first; a number is added where two share a `key`."""
+def number_name(path: str, number: int) -> str:
+    """`a/b.png` -> `a/b-2.png`."""
+    pure = PurePosixPath(path)
+    return str(pure.with_name(f"{pure.stem}-{number}{pure.suffix}"))
+
+
+def place(
+    paths: Sequence[str],
+    target: Callable[[str], str],
+    key: Callable[[str], str],
+    numbered: Callable[[str, int], str] = number_name,
+) -> dict[str, str]:
+    """`target(path)` for each path, those that stay where they are first; `numbered` where two share a `key`.
+
+    Raises ValueError where `numbered` does not change the key.
+    """
     targets: dict[str, str] = {}
     used: set[str] = set()
     for path in sorted(paths, key=lambda path: (target(path) != path, path)):
-        new, number = target(path), 1
-        while key(new) in used:
-            number += 1
-            pure = PurePosixPath(target(path))
-            new = str(pure.with_name(f"{pure.stem}-{number}{pure.suffix}"))
+        wanted = target(path)
+        numbers = range(2, len(paths) + 2)  # with so many keys one is free
+        places = itertools.chain([wanted], (numbered(wanted, number) for number in numbers))
+        new = next((place for place in places if key(place) not in used), None)
+        if new is None:
+            raise ValueError(f"a number does not change the key {key(wanted)!r} of {wanted}")
         used.add(key(new))
         targets[path] = new
     return dict(sorted(targets.items()))

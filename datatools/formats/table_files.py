@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,14 +22,20 @@ csv.field_size_limit(MAX_CELL)
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table: its columns, its rows with their line (CSV) or number (Parquet) from 1, and the rows that do not fit.
+    """A table: its columns, the cells of its rows with their line (CSV) or number (Parquet) from 1, and the rows that do not fit.
 
     The cells of CSV are text; those of Parquet are what they are there, null is None.
     """
 
     columns: tuple[str, ...]
-    rows: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    cells: deque[tuple[int, Sequence[Any]]] = field(default_factory=deque)
     broken: list[tuple[int, str]] = field(default_factory=list)  # line, what is wrong
+
+    def take_rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Line and row, one after the other; each is let go of, so that a large table is not in memory twice."""
+        while self.cells:
+            line, cells = self.cells.popleft()
+            yield line, dict(zip(self.columns, cells, strict=True))
 
 
 def parse_table(data: bytes) -> Sheet:
@@ -46,7 +54,7 @@ def parse_csv(data: bytes) -> Sheet:
         sheet = Sheet(_check_header([name.strip() for name in next(reader, [])]))
         for cells in reader:
             if len(cells) == len(sheet.columns):
-                sheet.rows.append((reader.line_num, dict(zip(sheet.columns, cells))))
+                sheet.cells.append((reader.line_num, cells))
             elif cells:
                 message = f"expected {len(sheet.columns)} values, one a column, got {len(cells)}"
                 sheet.broken.append((reader.line_num, message))
@@ -57,28 +65,30 @@ def parse_csv(data: bytes) -> Sheet:
 
 def parse_parquet(data: bytes) -> Sheet:
     """Return a Parquet table. Raises BrokenFileError."""
-    try:
-        frame = pd.read_parquet(io.BytesIO(data))
-        columns = _check_header([str(name) for name in frame.columns])
-        records = frame.set_axis(list(columns), axis=1).astype(object).to_dict("records")
-    except (OSError, ValueError, NotImplementedError, TypeError, KeyError, OverflowError) as error:
-        raise BrokenFileError(f"not Parquet: {str(error).strip() or type(error).__name__}") from error
-    rows = [
-        (number, {str(key): _plain(value) for key, value in record.items()})
-        for number, record in enumerate(records, start=1)
-    ]
-    return Sheet(columns, rows)
+    columns, frame = _read_parquet(data)
+    rows = frame.astype(object).itertuples(index=False, name=None)
+    return Sheet(columns, deque((number, tuple(map(_plain, row))) for number, row in enumerate(rows, start=1)))
 
 
 def parse_header(data: bytes) -> tuple[str, ...]:
     """The columns of a table, empty where it is none; of CSV no more than the first line is looked at."""
     try:
         if data.startswith(PARQUET_MAGIC):
-            return parse_parquet(data).columns
+            return _read_parquet(data)[0]
         first = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
         return parse_csv(first.rstrip(b"\r") if first.count(b'"') % 2 == 0 else data).columns
     except BrokenFileError:
         return ()
+
+
+def check_separator(data: bytes) -> None:
+    """Raise BrokenFileError where a table that nobody could read is one as spreadsheets write it in some countries."""
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise BrokenFileError("not UTF-8 but UTF-16: save it as CSV UTF-8")
+    head = data.split(b"\n", 1)[0]
+    for mark, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if mark in head and b"," not in head:
+            raise BrokenFileError(f"the columns are separated by {name}: save it with commas, as .csv")
 
 
 def dump_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -88,6 +98,14 @@ def dump_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _read_parquet(data: bytes) -> tuple[tuple[str, ...], pd.DataFrame]:
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+        return _check_header([str(name) for name in frame.columns]), frame
+    except (OSError, ValueError, NotImplementedError, TypeError, KeyError, OverflowError) as error:
+        raise BrokenFileError(f"not Parquet: {str(error).strip() or type(error).__name__}") from error
 
 
 def _check_header(columns: list[str]) -> tuple[str, ...]:

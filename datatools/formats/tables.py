@@ -5,10 +5,11 @@
 - `labels/<annotator>.csv`: `path` (from the root) and `label`, one row an image; other columns become attributes.
 - Any table in the root that has a column for the image (path, filepath, file_name, filename, image, image_name, file
   ...) and one for its class (label, class, category, label_name ...). An image may be named without its folder or
-  suffix where only one fits. Optional: `annotator`; `subset` or `split` (else a file called train, val or test says it);
-  a box as x0 y0 x1 y1, xmin ymin xmax ymax, x1 y1 x2 y2 or x y w h, then also the image's `width` and `height`;
-  `annotation_id`. Without annotator and box a row describes the image, and its other columns become its metadata
-  (so that `group_column` can name one); with one of them they become attributes of the row.
+  suffix, by an absolute path of another machine, or with other capitals (`000.PNG`), where only one fits. Optional:
+  `annotator`; `subset` or `split` (else a file called train, val or test says it); a box as x0 y0 x1 y1, xmin ymin
+  xmax ymax, x1 y1 x2 y2 or x y w h, then also the image's `width` and `height`; `annotation_id`. Without annotator
+  and box a row describes the image, and its other columns become its metadata (so that `group_column` can name one);
+  with one of them they become attributes of the row.
 - The same with one column an annotator instead of the class: columns called `annotator_...`, `rater_...`, `labeler_...`,
   `coder_...`, `worker_...`, `expert_...` or `reader_...`; the name of the column is that of the annotator, an empty
   cell is no rating, the other columns become metadata. Other names (`clean`, `worst`, a person's name) are
@@ -16,6 +17,8 @@
 - `metadata.csv`: one row an image, every column but the image's becomes metadata, as text.
 - `classes.txt`: a class a line.
 - `annotations.csv` and `images.csv` as written here, and the tables of the same columns as Parquet.
+
+Where every file lies in one folder, as in an archive of one folder, that folder counts as the root.
 
 A label row without label is rejected, a second label of one annotator for one image too; a box without label has a
 null label, and one with a coordinate that is empty or no finite number is rejected. The name `consensus` stands for the
@@ -33,25 +36,26 @@ have as many digits as it takes to read the same number back.
 from __future__ import annotations
 
 import posixpath
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
-from datatools.formats.base import Content, Format, Row, Saved, dump_attributes, is_number, write_new
+from datatools.formats.base import Content, Format, Row, Rows, Saved, dump_attributes, is_number, write_new
 from datatools.formats.documents import BrokenFileError, parse_json
-from datatools.formats.locate import ImageIndex, clean_path
+from datatools.formats.locate import clean_path, find_top
 from datatools.formats.own_tables import IMAGE_COLUMNS, OBJECT_COLUMNS, from_own_table, to_tables
 from datatools.formats.rows import BrokenBoxError, BrokenRowError
 from datatools.formats.table_columns import PATHS, Columns, read_columns
 from datatools.formats.table_files import Sheet, parse_csv, parse_header, parse_table
-from datatools.schema import BOX, CONSENSUS
+from datatools.formats.table_images import TableImages
+from datatools.schema import ANNOTATIONS, BOX, CONSENSUS
 from datatools.tree import Tree, UnreadableFileError
 
 SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-FOLDERS = ("images", "imgs", "img")
 FOLDER = "labels"
 METADATA, CLASSES, DOCUMENT = "metadata.csv", "classes.txt", "tables.json"
 GIVEN = "given"
@@ -73,11 +77,11 @@ class _Found:
     """Rows as they come together."""
 
     records: dict[str, Row] = field(default_factory=dict)
-    annotations: list[Row] = field(default_factory=list)
+    annotations: Rows = field(default_factory=lambda: Rows(ANNOTATIONS))
     rejected: list[Row] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     extras: dict[str, Any] = field(default_factory=dict)
-    labelled: dict[tuple[str, str], str] = field(default_factory=dict)  # image, annotator -> label
+    labelled: dict[str, dict[str, str]] = field(default_factory=dict)  # annotator -> image -> label
 
     def reject(self, source: str, line: int | None, reason: str, message: str, path: str | None = None) -> None:
         """Add a row of REJECTED."""
@@ -90,34 +94,39 @@ class _Found:
 
 def find_tables(tree: Tree) -> list[str]:
     """labels/*.csv, metadata.csv, classes.txt, and the tables in the root (or Parquet in labels/) whose columns fit."""
-    return [path for path in tree.sizes if _is_ours(tree, path)]
+    top = _wrapper(tree)
+    found = [path for path in tree.sizes if _is_ours(tree, path, _below(path, top))]
+    return found if not top or any(_below(path, top) != CLASSES for path in found) else []  # a list may be of others
 
 
 def load_tables(tree: Tree, files: Sequence[str]) -> Content:
     """Read tables; a file that is no table is one rejected row, a broken row of it another."""
     found = _Found()
-    index = ImageIndex(tree.sizes)
+    top = _wrapper(tree)
+    images = TableImages(tree.sizes, top)
     tables = []
     for path in files:
+        place = _below(path, top)
         try:
             data = tree.read(path)
-            if path == CLASSES:
-                _read_classes(data, found)
-            elif path == DOCUMENT:
+            if place == CLASSES:
+                _read_classes(path, data, found)
+            elif place == DOCUMENT:
                 _read_document(data, found)
-            elif path == METADATA:
-                _add_metadata(_table_file(path, data), found)
+            elif place == METADATA:
+                _add_metadata(_table_file(path, data, place), images, found)
             else:
-                tables.append(_table_file(path, data))
+                tables.append(_table_file(path, data, place))
         except (BrokenFileError, UnreadableFileError) as error:
             found.reject(path, None, "broken_file", str(error))
     several = sum(bool(_columns(table).box) for table in tables if not _is_own(table.sheet.columns)) > 1
     for table in tables:
         if _is_own(table.sheet.columns):
-            from_own_table(table.source, table.sheet, found.records, found.annotations, found.rejected)
+            rows = (found.records, found.annotations, found.rejected)
+            from_own_table(table.source, table.sheet, *rows, images.find_exact)
         else:
             prefix = f"tables/{PurePosixPath(table.source).stem}" if several else "tables"
-            _add_table(TableFile(table.source, table.sheet, table.annotator, table.subset, prefix), index, found)
+            _add_table(replace(table, id_prefix=prefix), images, found)
     return _to_content(found, files)
 
 
@@ -143,7 +152,7 @@ def load_csv(path: Path, required: Sequence[str], allowed: Sequence[str] | None)
         )
     for line, message in sheet.broken:
         raise DatatoolsError(f"{path}:{line}: {message}. Mend the row.")
-    return sheet.rows
+    return list(sheet.take_rows())
 
 
 def save_tables(content: Content, folder: Path) -> Saved:
@@ -153,20 +162,31 @@ def save_tables(content: Content, folder: Path) -> Saved:
     return Saved()
 
 
-def _is_ours(tree: Tree, path: str) -> bool:
-    folder, _, name = path.rpartition("/")
+def _wrapper(tree: Tree) -> str:
+    """The folder in which every file lies, as in an archive of one folder: it counts as the root."""
+    top = find_top(tree.sizes)
+    return "" if top == FOLDER else top
+
+
+def _below(path: str, top: str) -> str:
+    return path[len(top) + 1 :] if top else path
+
+
+def _is_ours(tree: Tree, path: str, place: str) -> bool:
+    """Whether a file is a table; `place` is its path below the folder in which every file lies."""
+    folder, _, name = place.rpartition("/")
     if folder not in ("", FOLDER):
         return False
     suffix = posixpath.splitext(name)[1].lower()
-    if path in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
+    if place in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
         return True
-    if suffix not in (".csv", ".parquet") and path != DOCUMENT:
+    if suffix not in (".csv", ".parquet") and place != DOCUMENT:
         return False
     try:
         data = tree.read(path)
     except UnreadableFileError:
         return False
-    if path == DOCUMENT:
+    if place == DOCUMENT:
         return b'"classes"' in data and b'"extras"' in data
     header = parse_header(data)
     return _is_own(header) or read_columns(header) is not None
@@ -177,11 +197,11 @@ def _is_own(header: Iterable[str]) -> bool:
     return set(header) - {"source"} in (set(OBJECT_COLUMNS), set(IMAGE_COLUMNS))
 
 
-def _table_file(path: str, data: bytes) -> TableFile:
-    """Read a table; raises BrokenFileError where it is none, or its columns are not those of its place."""
+def _table_file(path: str, data: bytes, place: str) -> TableFile:
+    """Read a table, `place` as for _is_ours; raises BrokenFileError where it is none, or its columns are not those of its place."""
     sheet = parse_table(data)
-    folder, stem = posixpath.dirname(path), PurePosixPath(path).stem
-    if path == METADATA:
+    folder, stem = posixpath.dirname(place), PurePosixPath(place).stem
+    if place == METADATA:
         if not {name.casefold() for name in sheet.columns} & set(PATHS):
             raise BrokenFileError(f"expected a column 'path', got {', '.join(sheet.columns):.200}")
     elif not _is_own(sheet.columns) and read_columns(sheet.columns) is None:
@@ -198,18 +218,12 @@ def _columns(table: TableFile) -> Columns:
     return columns
 
 
-def _add_table(table: TableFile, index: ImageIndex, found: _Found) -> None:
+def _add_table(table: TableFile, images: TableImages, found: _Found) -> None:
     """In labels/, paths are those from the root; elsewhere, names in the wild."""
-    images = set(index.paths)
 
     def find(name: str) -> str:
         """The path of the image that a name means; the name itself where there is none."""
-        path = clean_path(name)
-        if table.annotator is not None or path in images:
-            return path
-        near = index.find(name, table.source, FOLDERS) if "/" not in path else None
-        stems = [path, *(f"{folder}/{path}" for folder in FOLDERS)]
-        return near or next((image for stem in stems if (image := index.with_stem(stem))), path)
+        return images.find(name, table.source) if table.annotator is None else images.find_exact(clean_path(name))
 
     _add_rows(table, _columns(table), find, found)
 
@@ -218,7 +232,7 @@ def _add_rows(table: TableFile, columns: Columns, find: Callable[[str], str], fo
     for line, message in table.sheet.broken:
         found.reject(table.source, line, "broken_row", message)
     described: set[str] = set()
-    for number, (line, row) in enumerate(table.sheet.rows, start=1):
+    for number, (line, row) in enumerate(table.sheet.take_rows(), start=1):
         name = _text(row[columns.path])
         path = find(name) if name else None
         try:
@@ -239,14 +253,14 @@ def _add_rows(table: TableFile, columns: Columns, find: Callable[[str], str], fo
 
 def _add_annotation(row: Row, line: int, found: _Found) -> None:
     if row["kind"] == "label":
-        key = (row["path"], row["annotator"])
-        if key in found.labelled:
-            said, first = f"{row['annotator']} labels this image twice", found.labelled[key]
+        labelled = found.labelled.setdefault(row["annotator"], {})
+        if row["path"] in labelled:
+            said, first = f"{row['annotator']} labels this image twice", labelled[row["path"]]
             same = first == row["label"]
             message = said if same else f"{said}: {first!r:.60}, which stays, and {row['label']!r:.60}"
             found.reject(row["source"], line, "repeated_row" if same else "LBL006", message, row["path"])
             return
-        found.labelled[key] = row["label"]
+        labelled[row["path"]] = sys.intern(row["label"])
     found.annotations.append(row)
 
 
@@ -345,15 +359,15 @@ def _merge_metadata(record: Row, metadata: Mapping[str, str], source: str, line:
             found.reject(source, None, "broken_row", message, record["path"])
 
 
-def _add_metadata(table: TableFile, found: _Found) -> None:
+def _add_metadata(table: TableFile, images: TableImages, found: _Found) -> None:
     names = {name.casefold(): name for name in reversed(table.sheet.columns)}
     column = next(names[name] for name in PATHS if name in names)
     for line, message in table.sheet.broken:
         found.reject(table.source, line, "broken_row", message)
     seen: set[str] = set()
-    for line, row in table.sheet.rows:
+    for line, row in table.sheet.take_rows():
         name = _text(row[column])
-        path = clean_path(name)
+        path = images.find_exact(clean_path(name))
         if not name:
             found.reject(table.source, line, "broken_row", "path is empty")
         elif path in seen:
@@ -364,14 +378,14 @@ def _add_metadata(table: TableFile, found: _Found) -> None:
             _merge_metadata(found.describe(path, table.source), values, table.source, line, found)
 
 
-def _read_classes(data: bytes, found: _Found) -> None:
+def _read_classes(path: str, data: bytes, found: _Found) -> None:
     try:
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise BrokenFileError(f"expected a class a line in UTF-8: {error}") from error
     for number, name in enumerate((line.strip() for line in lines), start=1):
         if name in found.classes:
-            found.reject(CLASSES, number, "broken_row", f"the class {name!r:.60} is there twice")
+            found.reject(path, number, "broken_row", f"the class {name!r:.60} is there twice")
         elif name:
             found.classes.append(name)
 
@@ -387,12 +401,12 @@ def _read_document(data: bytes, found: _Found) -> None:
 
 
 def _to_content(found: _Found, files: Iterable[str]) -> Content:
-    records = [
+    records = (
         {**row, "metadata": dump_attributes(row["metadata"]) if row["metadata"] else None}
         if isinstance(row["metadata"], dict)
         else row
         for row in found.records.values()
-    ]
+    )
     classes = tuple(dict.fromkeys(found.classes))
     return Content.from_rows(records, found.annotations, classes, found.rejected, files, found.extras)
 

@@ -17,7 +17,8 @@ What is kept where. `object`: name is the label, bndbox the box, `<polygon><x1/>
 mask; every other element, and the `<attributes>` list, in `attributes` by its name. The image: size in its columns; folder
 and file name where they are not those of the image, and the rest, in `attributes`. Lists: `subset` is the first of
 train, val, test, any other name, trainval that has the image, in Main before Segmentation, Layout and Action; every
-list with its class flag is in the image's attribute `sets` and is written back. Class lists (`cat_train.txt`) give no labels:
+list with its class flag is in the image's attribute `sets` and is written back. An image that is only named in lists was
+not annotated: it has the attribute `"labels": "missing"`, as in YOLO. Class lists (`cat_train.txt`) give no labels:
 they repeat what the objects say. Segmentation: one mask row for each number in SegmentationObject (`instance`) and for
 pixels of a class without one (`class_index`); they are not merged with the boxes, as nothing says which is which. 255
 is void: its run lengths are the image's attribute `void`. Without a list of classes the pixel values are VOC's twenty, or,

@@ -92,14 +92,20 @@ def are_sets(sets: Any) -> bool:
 
 
 def place_images(paths: Sequence[str]) -> dict[str, Target]:
-    """A place below some JPEGImages for every image, its own where it has one, and a name for its files."""
-    names: set[tuple[str, str]] = set()
+    """A place below some JPEGImages for every image, its own where it has one, and a name for its files.
+
+    No two are alike on a system that does not tell capitals. Where two images share a stem, or one's stem is another's
+    name, a file is called after the whole name: `a.png.xml`.
+    """
+    places = place(paths, _target, str.casefold)
+    split = {path: _split(new) or ("", new) for path, new in places.items()}
+    taken = {"/".join(parts).casefold() for parts in split.values()}
     targets = {}
-    for path, new in place(paths, _target, str).items():
-        root, rest = _split(new) or ("", new)
-        name = without_suffix(rest) if (root, without_suffix(rest)) not in names else rest
-        names.add((root, name))
-        targets[path] = Target(new, root, name)
+    for path, (root, rest) in split.items():
+        stem = without_suffix(rest)
+        name = rest if f"{root}/{stem}".casefold() in taken else stem
+        taken.add(f"{root}/{name}".casefold())
+        targets[path] = Target(places[path], root, name)
     return targets
 
 

@@ -247,6 +247,8 @@ class Reader:
         given: Row = {"subset": subset, "attributes": {"void": void} if void else {}}
         if image.sets and image.sets != {f"Main/{subset}": ""}:
             given["attributes"]["sets"] = dict(sorted(image.sets.items()))
+        if not (image.source or image.pngs or any(image.sets.values())):
+            given["attributes"]["labels"] = "missing"  # a list of names alone does not say that there is no object
         record = {"path": path, **given}
         if image.source:
             record = self._kept(image, path, None, _attempt(voc_xml.read_record, fields, path, given))

@@ -22,10 +22,12 @@ multiplied with the size in the image's header and rounded to 9 decimals; that s
 `height_px`. Nothing is clipped. Without a readable image its lines have no size: they are rejected.
 
 **What is written.** images/<subset>/..., labels/<subset>/... and data.yaml (paths relative to it, so that the folder
-can be moved). Numbers have as many digits as it takes to read the same pixels back, to 1e-9 px. A subset that
-is null is written as train, and listed as a loss. An id `yolo/<image path>#<line>` comes back; every other id, the
-annotator, attributes other than `score`, `keypoints` and `class_id`, whole-image labels, shapes and run lengths are
-losses. A polygon of several rings becomes several objects. Sizes are not written: reading takes the image's own.
+can be moved). An image without annotation gets an empty label file, but none where its record has `"labels":
+"missing"`, as `convert` says of every image of which the annotation files say nothing. Numbers have as many digits as
+it takes to read the same pixels back, to 1e-9 px. A subset that is null is written as train, and listed as a loss. An
+id `yolo/<image path>#<line>` comes back; every other id, the annotator, attributes other than `score`, `keypoints` and
+`class_id`, whole-image labels, shapes and run lengths are losses. A polygon of several rings becomes several objects.
+Sizes are not written: reading takes the image's own.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from datatools.formats.base import Content, Format, Row, Saved, dump_attributes, write_new
+from datatools.formats.base import Content, Format, Row, Rows, Saved, dump_attributes, write_new
 from datatools.formats.locate import is_image
 from datatools.formats.rows import BrokenRowError, NoImageError, broken_row
 from datatools.formats.yolo_layout import (
@@ -55,7 +57,7 @@ from datatools.formats.yolo_lines import YoloClasses, lines_of, own_id, to_row
 from datatools.formats.yolo_writing import to_yolo
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
-from datatools.schema import REJECTED
+from datatools.schema import ANNOTATIONS, REJECTED
 from datatools.tree import Tree, UnreadableFileError
 
 NO_SIZE = ", and without its size no pixels"
@@ -75,7 +77,7 @@ class YoloImage:
 def from_yolo(images: Iterable[YoloImage], classes: YoloClasses, extras: Mapping[str, Any] | None = None) -> Content:
     """Convert label files; every line that is not blank becomes one annotation or one rejected row that says why."""
     records: list[Row] = []
-    rows: list[Row] = []
+    rows = Rows(ANNOTATIONS)
     rejected: list[Row] = []
     found: set[str] = set()
     for image in images:

@@ -14,7 +14,7 @@ from datatools.fixes.history import Decided, describe_change
 from datatools.project import LAYOUT
 from datatools.report.summary import to_plain
 from datatools.schema import BOX, CONSENSUS
-from datatools.split.ledger import FILE
+from datatools.split.ledger import FILE, write_line
 from datatools.trace.changes import list_past_changes
 from datatools.trace.models import list_learnt, list_models
 from datatools.trace.past import find_commit_of
@@ -120,8 +120,8 @@ def _tell_side(place: Place, path: str, sha256: str | None) -> Story:
         return {}
     row = rows.iloc[0]
     lines = place.ledger[(place.ledger["path"] == path) & (place.ledger["sha256"] == sha256)]
-    line = f"{path},{sha256},{row['split']}"
     is_listed = row["split"] in set(lines["split"])
+    line = write_line(path, str(sha256), str(row["split"]))
     since = find_commit_of(place.project.root, line, f"{LAYOUT['split']}/{FILE}") if is_listed else {}
     together = place.split[(place.split["group"] == row["group"]).fillna(False)]
     return {"side": row["split"], "group": row["group"], "fold": row["fold"], "together": len(together), "since": since}

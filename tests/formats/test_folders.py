@@ -77,12 +77,29 @@ def test_the_folder_of_an_image_is_its_label():
 
 @pytest.mark.parametrize(
     ("folder", "subset"),
-    [("train", "train"), ("val", "val"), ("valid", "val"), ("validation", "val"), ("test", "test"), ("Train", "train")],
+    [
+        ("train", "train"),
+        ("val", "val"),
+        ("valid", "val"),
+        ("validation", "val"),
+        ("test", "test"),
+        ("Train", "train"),
+        ("train2017", "train"),
+        ("Val-2014", "val"),
+    ],
 )
 def test_a_subset_may_stand_above_the_classes(folder: str, subset: str):
     content = from_image_folder([f"{folder}/cat/a.png", f"{folder}/dog/b.png"])
     assert content.records["subset"].tolist() == [subset, subset]
     assert content.annotations["label"].tolist() == ["cat", "dog"]
+
+
+def test_one_folder_around_all_says_nothing(tmp_path: Path):
+    paths = ["top/train2017/cat/a.png", "top/val/dog/b.png"]
+    tree = open_tree(lay_out(tmp_path, dict.fromkeys(paths, b"x")))
+    content = FORMAT.load(tree, FORMAT.find(tree))
+    assert content.annotations[["path", "label"]].to_numpy().tolist() == [[paths[0], "cat"], [paths[1], "dog"]]
+    assert content.records["subset"].tolist() == ["train", "val"]
 
 
 def test_images_outside_of_class_folders_have_a_record_and_no_label():
@@ -112,6 +129,10 @@ def test_no_file_is_an_annotation_file(tmp_path: Path):
         ["cat/a.png", "cat/deep/c.png", "dog/b.png"],
         ["0/a.png", "1/a.png", "readme.txt"],
         ["cat/a.png", "dog/b.png", "_unlabelled/c.png"],
+        ["train2017/cat/a.png", "val/dog/b.png"],
+        ["top/cat/a.png", "top/dog/b.png"],
+        ["data/cat/a.png", "data/dog/deep/b.png", "data/dog/c.png"],
+        ["top/train/cat/a.png", "top/val_2017/dog/b.png", "top/readme.txt"],
     ],
 )
 def test_class_folders_are_recognised(tmp_path: Path, paths: list[str]):
@@ -134,6 +155,14 @@ def test_class_folders_are_recognised(tmp_path: Path, paths: list[str]):
         ["cat/a.png", "Images/b.png"],
         ["2020/cat/a.png", "2021/dog/b.png"],
         ["cat/a.png", "_unlabelled/b.png"],
+        ["train2017/a.png", "val2017/b.png"],
+        ["top/cat/a.png", "top/dog/b.png", "readme.txt"],
+        ["top/cat/a.png", "top/dog/b.png", "other/a.png"],
+        ["top/cat/a.png", "top/dog/b.png", "top/c.png"],
+        ["top/in/cat/a.png", "top/in/dog/b.png"],
+        ["images/one/a.png", "images/two/b.png"],
+        ["_unlabelled/one/a.png", "_unlabelled/two/b.png"],
+        ["top/images/a.png", "top/masks/a.png"],
         ["cat/a.txt", "dog/b.txt"],
         [],
     ],
@@ -323,10 +352,10 @@ def test_what_was_written_is_not_moved_again(content: Content):
 
 
 def test_a_folder_that_was_written_is_recognised(tmp_path: Path):
-    content = labelled("cat", "train", "..", "images")
+    content = labelled("cat", "train", "..", "images", "train2017")
     tree = open_tree(lay_out(tmp_path, dict.fromkeys(places(content), b"x")))
     found = FORMAT.load(tree, FORMAT.find(tree))
-    assert sorted(found.annotations["label"]) == ["..", "cat", "images", "train"]
+    assert sorted(found.annotations["label"]) == ["..", "cat", "images", "train", "train2017"]
 
 
 # ---- real sets ----

@@ -167,6 +167,27 @@ def test_images_are_never_taken_for_masks(tmp_path: Path, files: dict[str, bytes
     assert find_index_masks(open_tree(lay_out(tmp_path, files))) == []
 
 
+@pytest.mark.parametrize("data", [PICTURE, b"", png(MASK)[:30]], ids=["colours", "empty", "torn"])
+def test_one_file_of_another_kind_is_rejected_and_the_others_are_read(tmp_path: Path, data: bytes):
+    pictures = {f"images/{name}.png": PICTURE for name in "abc"}
+    content = load(tmp_path, {**pictures, "masks/a.png": png(MASK), "masks/b.png": data, "masks/c.png": png(MASK)})
+    [row] = content.rejected.to_dict("records")
+    assert (row["source"], row["path"], row["reason"]) == ("masks/b.png", "images/b.png", "broken_file")
+    assert row["message"]
+    assert set(content.annotations["path"]) == {"images/a.png", "images/c.png"}
+    assert content.files == {"masks/a.png", "masks/b.png", "masks/c.png"}
+
+
+def test_a_file_that_cannot_be_read_counts_as_one_of_another_kind(tmp_path: Path):
+    names = ["a", "b", "c"]
+    files = {f"{folder}/{name}.png": png(MASK) for folder in ("images", "masks") for name in names}
+    tree = open_tree(lay_out(tmp_path, files))
+    (tmp_path / "masks/b.png").unlink()
+    assert find_index_masks(tree) == ["masks/a.png", "masks/b.png", "masks/c.png"]
+    (tmp_path / "masks/c.png").unlink()
+    assert find_index_masks(tree) == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "names"),
     [

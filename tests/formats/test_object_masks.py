@@ -20,7 +20,7 @@ from datatools.formats.object_masks import (
 )
 from datatools.formats.rows import UnknownValueError
 from datatools.index_images import decode_index_mask, encode_index_mask
-from datatools.masks import Rle, parse_mask
+from datatools.masks import Rle, from_array, parse_mask
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
 from tests.formats.contents import SIZE_WH, contents
@@ -132,6 +132,15 @@ def test_a_mask_that_cannot_be_taken_is_rejected_with_its_file(tmp_path: Path, d
     assert content.annotations["annotation_id"].tolist() == ["object_masks/a/images/a.png#1"]
 
 
+@pytest.mark.parametrize("data", [make_png(0, 5, 5), b""], ids=["colours", "empty"])
+def test_one_file_of_another_kind_is_rejected_and_the_others_are_read(tmp_path: Path, data: bytes):
+    content = load(one_image(tmp_path, x=png(RING), y=data, z=png(RING)))
+    [row] = content.rejected.to_dict("records")
+    assert (row["source"], row["path"], row["reason"]) == ("a/masks/y.png", "a/images/a.png", "broken_file")
+    assert row["message"]
+    assert [json.loads(text)["mask_file"] for text in content.annotations["attributes"]] == ["x", "z"]
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -211,6 +220,25 @@ def test_losses_name_what_is_lost_and_why():
 def test_mask_files_keep_their_names_and_images_their_places(tmp_path: Path):
     documents, saved = to_object_masks(load(one_image(tmp_path, x=png(RING), b=png(RING))))
     assert (sorted(documents), saved.moved) == (["a/masks/b.png", "a/masks/x.png"], {})
+
+
+@pytest.mark.parametrize(
+    ("names", "second", "place"),
+    [
+        (("x.jpg", "x.png"), "x.png", "x-2/images/x.png"),
+        (("X.jpg", "x.png"), "x.png", "x-2/images/x.png"),
+        (("a/images/x.png", "a/images/y.png"), "a/images/y.png", "a-2/images/y.png"),
+    ],
+    ids=["suffix", "capitals", "one folder"],
+)
+def test_images_that_would_share_a_folder_get_one_each(tmp_path: Path, names: tuple[str, str], second: str, place: str):
+    said = {"kind": "mask", "mask": from_array(RING).to_json(), "label": "x", "attributes": "{}"}
+    rows = [{"annotation_id": name, "path": name, **said} for name in names]
+    size = {"width_px": 5, "height_px": 5, "attributes": "{}"}
+    content = Content.from_rows([{"path": name, **size} for name in names], rows, ["x"])
+    _, saved = to_object_masks(content)
+    assert saved.moved[second] == place
+    assert_same(through_folder(FORMAT, content, tmp_path), content.renamed(saved.moved))
 
 
 def test_the_nuclei_are_all_there_pixel_by_pixel(tmp_path: Path):

@@ -56,3 +56,13 @@ def test_no_two_share_a_key(paths: list[str]):
     assert sorted(placed) == sorted(paths)
     assert len({without_suffix(path).lower() for path in placed.values()}) == len(paths)
     assert placed == place(paths[::-1], safe_path, lambda path: without_suffix(path).lower())
+
+
+def test_the_caller_says_where_the_number_goes():
+    placed = place(["a.jpg", "a.png"], without_suffix, str, lambda path, number: f"{number}/{path}")
+    assert placed == {"a.jpg": "a", "a.png": "2/a"}
+
+
+def test_a_key_that_no_number_changes_is_an_error_and_no_loop_without_end():
+    with pytest.raises(ValueError, match=r"a number does not change the key 'i' of i/b\.png"):
+        place(["a.png", "b.png"], lambda path: f"i/{path}", lambda path: path.split("/")[0])

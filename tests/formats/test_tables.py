@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content, dump_attributes, load_attributes
+from datatools.formats.locate import clean_path
 from datatools.formats.own_tables import IMAGE_COLUMNS, OBJECT_COLUMNS, to_tables
 from datatools.formats.table_columns import read_columns
 from datatools.formats.table_files import parse_csv
 from datatools.formats.tables import TableFile, find_tables, from_table, load_csv, load_tables, save_tables
 from datatools.schema import ANNOTATIONS, BOX
-from datatools.tree import open_tree
+from datatools.tree import FolderTree, open_tree
 from tests.builders import lay_out
 from tests.formats.contents import HOSTILE_TEXT, PLAIN_TEXT, contents, reason_of
 
@@ -230,7 +231,36 @@ def test_other_tables_are_not_claimed(tmp_path: Path, header: str):
 
 @pytest.mark.parametrize("name", ["deep/t.csv", "t.txt", "labels/deep/t.csv", "t.tsv"])
 def test_tables_elsewhere_are_not_claimed(tmp_path: Path, name: str):
-    assert find_tables(open_tree(lay_out(tmp_path, {name: "path,label\n"}))) == []
+    assert find_tables(open_tree(lay_out(tmp_path, {name: "path,label\n", "a.png": b""}))) == []
+
+
+@pytest.mark.parametrize("path", ["images/a.png", "top/images/a.png"])
+@pytest.mark.parametrize("name", ["labels/ann.csv", "t.csv", "metadata.csv", "annotations.csv", "images.csv"])
+def test_one_folder_around_all_counts_as_the_root(tmp_path: Path, name: str, path: str):
+    cells = {"path": path, "kind": "label", "annotation_id": "x", "label": "cat", "annotator": "ann"}
+    columns = {"annotations.csv": OBJECT_COLUMNS, "images.csv": IMAGE_COLUMNS}.get(name, ["path", "label"])
+    text = f"{','.join(columns)}\n{','.join(cells.get(column, '') for column in columns)}\n"
+    content = load(tmp_path, {f"top/{name}": text, "top/images/a.png": b"", "top/classes.txt": "dog\ncat\n"})
+    assert {*content.records["path"], *content.annotations["path"]} == {"top/images/a.png"}
+    assert content.rejected.empty
+    assert content.classes == ("dog", "cat")
+    assert content.files == {f"top/{name}", "top/classes.txt"}
+    if name == "labels/ann.csv":
+        assert content.annotations["annotation_id"].tolist() == ["label/top/images/a.png@ann"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"top/t.csv": "path,label\n", "readme.txt": "x"},
+        {"top/in/t.csv": "path,label\n"},
+        {"labels/deep/t.csv": "path,label\n"},
+        {"top/classes.txt": "a\n", "top/a.png": b""},
+    ],
+    ids=["not around all", "two folders", "labels", "no table"],
+)
+def test_no_other_folder_counts_as_the_root(tmp_path: Path, files: dict[str, str | bytes]):
+    assert find_tables(open_tree(lay_out(tmp_path, files))) == []
 
 
 def test_one_row_an_image_describes_the_image(tmp_path: Path):
@@ -362,6 +392,40 @@ def test_an_image_may_be_named_without_its_folder_or_suffix(tmp_path: Path):
         "other/5.png",
         "x/3.png",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("/home/x/images/1.png", "images/1.png"),
+        (r"C:\data\1.png", "images/1.png"),
+        ("/home/x/val/2.png", "val/2.png"),
+        ("/home/x/2.png", None),
+        ("/home/x/gone.png", None),
+        ("images/1.PNG", "images/1.png"),
+        ("1.PNG", "images/1.png"),
+        ("/home/x/IMAGES/1.PNG", "images/1.png"),
+        ("IMG_3.jpg", None),
+        ("Img_3.jpg", "Img_3.jpg"),
+        ("other/1.png", None),
+    ],
+)
+@pytest.mark.parametrize("top", ["", "top/"])
+def test_a_path_of_another_machine_and_other_capitals_find_the_image_where_it_is_the_only_one(
+    tmp_path: Path, name: str, image: str | None, top: str
+):
+    images = ["images/1.png", "train/2.png", "val/2.png", "Img_3.jpg", "img_3.jpg"]
+    tree = FolderTree(tmp_path, {f"{top}{path}": 0 for path in [*images, "t.csv"]})
+    lay_out(tmp_path, {f"{top}t.csv": f"path,label\n{name},cat\n"})
+    [path] = load_tables(tree, [f"{top}t.csv"]).annotations["path"]
+    assert path == (f"{top}{image}" if image else clean_path(name))
+
+
+def test_paths_in_labels_and_metadata_are_never_searched_for(tmp_path: Path):
+    files = {"labels/ann.csv": "path,label\n/x/a.png,cat\nA.png,cat\n", "metadata.csv": "path,who\n/x/a.png,me\n"}
+    content = load(tmp_path, {**files, "a.png": b""})
+    assert content.annotations["path"].tolist() == ["A.png", "x/a.png"]
+    assert content.records["path"].tolist() == ["x/a.png"]
 
 
 def test_tables_that_contradict_each_other_are_told(tmp_path: Path):

@@ -447,6 +447,28 @@ def test_two_images_of_one_stem_keep_their_files_apart(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    "paths",
+    [
+        ["a/X.jpg", "a/x.png"],
+        ["a/X.png", "a/x.png"],
+        ["A.png.jpg", "a.jpg", "a.png"],
+        ["b.jpg", "b.JPG.png", "b.png"],
+    ],
+)
+def test_no_two_files_differ_only_in_capitals(tmp_path: Path, paths: list[str]):
+    mask = {"kind": "mask", "label": "cat", "attributes": "{}", "mask": from_array(np.eye(12, 10)).to_json()}
+    records = [
+        {"path": path, "subset": "train", "attributes": "{}"} | {"width_px": 10, "height_px": 12} for path in paths
+    ]
+    rows = [{**mask, "annotation_id": path, "path": path} for path in paths]
+    content = Content.from_rows(records, rows, ["cat"], extras={"voc": {"base": 1}})
+    documents, saved = to_voc(content)
+    names = [*documents, *(saved.moved.get(path, path) for path in paths)]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert_same(through_folder(FORMAT, content, tmp_path), content.renamed(saved.moved))
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "../a.png",
@@ -532,6 +554,22 @@ def test_a_listed_image_without_annotations_is_a_record_and_a_name_without_image
     ]
     message = "'none' is in the list, but has neither an image nor an annotation file"
     assert messages(content) == [("ImageSets/Main/cat_test.txt", 2, message)]
+
+
+@pytest.mark.parametrize(
+    ("files", "attributes"),
+    [
+        ({"ImageSets/Main/test.txt": "b\n"}, {"labels": "missing"}),
+        ({"ImageSets/Main/cat_test.txt": "b -1\n"}, {"sets": {"Main/cat_test": "-1"}}),
+    ],
+    ids=["named", "judged"],
+)
+def test_an_image_that_is_only_named_in_lists_was_not_annotated(
+    tmp_path: Path, files: dict[str, str], attributes: dict[str, Any]
+):
+    content = read_xml(tmp_path / "one", make_xml(), **files, **{"JPEGImages/b.jpg": make_png()})
+    assert json.loads(content.records["attributes"][1]) == attributes
+    assert_same(through_folder(FORMAT, content, tmp_path / "two"), content)
 
 
 def test_a_list_that_is_not_text_is_rejected(tmp_path: Path):

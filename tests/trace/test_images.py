@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_the_side_and_since_when(project: Project):
     split = tell_image(Place(project), FIXED)["split"]
     assert (split["side"], split["group"], split["fold"], split["together"]) == ("train", "w2", None, 4)
     assert split["since"]["subject"] == "First run"
+
+
+@pytest.mark.parametrize("name", ["images/cat, big.png", 'images/the "cat".png', "images/ katze ü.png"])
+def test_a_name_that_csv_quotes_is_found_in_the_ledger(tmp_path: Path, name: str):
+    project = make_project(tmp_path / "p")
+    dataset = make_dataset()
+    images = dataset.images.assign(path=dataset.images["path"].replace(FIXED, name))
+    finish_round(project, replace(dataset, images=images), split=split_table(images), commit="Second run")
+    assert tell_image(Place(project), name)["split"]["since"]["subject"] == "Second run"
 
 
 def test_a_side_that_a_person_chose_is_not_in_the_ledger(tmp_path: Path):
