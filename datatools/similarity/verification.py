@@ -28,7 +28,7 @@ FINE_SIGMA, WIDE_SIGMA = 0.8, 3.0  # pixels of the thumbnail: detail is what lie
 ITERATIONS, LONGEST_STEP = 8, 0.03  # of the side
 CROPPED = 0.02  # a scale further from 1 is a crop; nearer is rounding
 FLAT = 1.0  # grey levels times the root of the number of pixels: below it there is nothing to compare
-TOGETHER = 64  # images whose cut-outs are made at once, and a quarter of the pairs aligned at once
+TOGETHER = 16  # images whose cut-outs are made at once, and a quarter of the pairs aligned at once
 
 
 class Verified(NamedTuple):
@@ -123,12 +123,13 @@ def _align(whole: Floats, part: Floats, crops: NDArray[np.float64]) -> NDArray[n
 def _step(seen: Floats, part: Floats, length: Floats, right: Floats, down: Floats) -> NDArray[np.float64]:
     """A Gauss-Newton step towards equal unit vectors `seen` and `part`, held to LONGEST_STEP."""
     along = ((np.arange(THUMB_PX) + 0.5) / THUMB_PX).astype(np.float32)
-    slopes = np.stack([right * along, right, down * along[:, None], down], axis=-1).reshape(len(seen), -1, 4)
-    slopes -= slopes.mean(axis=1, keepdims=True)
-    slopes = (slopes - seen[:, :, None] * (seen[:, None] @ slopes)) / length[:, None, None]
-    squares = (slopes.transpose(0, 2, 1) @ slopes).astype(np.float64)
+    slopes = np.stack([right * along, right, down * along[:, None], down], axis=1).reshape(len(seen), 4, -1)
+    slopes -= slopes.mean(axis=2, keepdims=True)
+    slopes -= (slopes @ seen[:, :, None]) * seen[:, None]
+    slopes /= length[:, None, None]
+    squares = (slopes @ slopes.transpose(0, 2, 1)).astype(np.float64)
     damping = np.trace(squares, axis1=1, axis2=2) * 1e-3 + 1e-9
-    wanted = ((part - seen)[:, None] @ slopes).transpose(0, 2, 1)
+    wanted = slopes @ (part - seen)[:, :, None]
     step = np.linalg.solve(squares + damping[:, None, None] * np.eye(4), wanted)[:, :, 0]
     return np.asarray(step.clip(-LONGEST_STEP, LONGEST_STEP), dtype=np.float64)
 
@@ -136,14 +137,14 @@ def _step(seen: Floats, part: Floats, length: Floats, right: Floats, down: Float
 def _sample(images: Floats, warps: NDArray[np.float64]) -> Floats:
     """Images (n, side, side) seen through warps (n, 4), bilinear; beyond the edge the edge goes on."""
     across, down = (_interpolation(warps[:, pair]) for pair in ([0, 1], [2, 3]))
-    return np.asarray(down @ images @ across.transpose(0, 2, 1), dtype=np.float32)
+    return np.asarray(down @ images @ across.transpose(0, 2, 1))
 
 
 def _interpolation(warps: NDArray[np.float64]) -> Floats:
     """Matrices (n, side, side) that take values at scaled and shifted places along a line."""
     places = (np.arange(THUMB_PX) + 0.5) * warps[:, :1] + warps[:, 1:] * THUMB_PX - 0.5
-    distance = places.clip(0, THUMB_PX - 1)[:, :, None] - np.arange(THUMB_PX)
-    return np.asarray((1 - np.abs(distance)).clip(0), dtype=np.float32)
+    distance = places.clip(0, THUMB_PX - 1).astype(np.float32)[:, :, None] - np.arange(THUMB_PX, dtype=np.float32)
+    return np.asarray((1 - np.abs(distance)).clip(0))
 
 
 def _detail(images: Floats) -> Floats:

@@ -84,7 +84,7 @@ def _polish(
     for sides, most in zip(starts, limits, strict=True):
         held = placed + np.stack([counts[np.flatnonzero(sides == side)].sum(axis=0).A1 for side in range(len(ratios))])
         search = Polish(counts[chosen].toarray(), sides[chosen], held, ratios, scales, most)
-        if is_uneven(held, scales):
+        if is_uneven(held, scales) or search.lacks.any():
             search.settle()
         searches.append(search)
     enough = max(EVEN, SLACK * min(search.penalty for search in searches))

@@ -45,9 +45,10 @@ def parse_ledger(text: str, where: str) -> pd.DataFrame:
         if row == HEAD or not row:
             continue
         if len(row) != len(HEAD) or row[2] not in SIDES:
+            got = f"the split {row[2]!r:.40}" if len(row) == len(HEAD) else f"{','.join(row)!r:.80}"
             raise DatatoolsError(
                 f"{where}: line {number}: expected {','.join(HEAD)} with split one of {', '.join(SIDES)}. "
-                f"Got {','.join(row)[:80]!r} instead: restore the file from Git; merges take the lines of both sides "
+                f"Got {got} instead: restore the file from Git; merges take the lines of both sides "
                 "(merge=union in .gitattributes)."
             )
         rows.append(tuple(row))
@@ -57,6 +58,13 @@ def parse_ledger(text: str, where: str) -> pd.DataFrame:
 def save_ledger(file: Path, ledger: pd.DataFrame) -> None:
     """Write the lines of `ledger` (LEDGER), sorted: equal content gives equal bytes."""
     save_text(file, "".join(_lines(ledger)))
+
+
+def write_line(path: str, sha256: str, side: str) -> str:
+    """The line of a sample as it stands in the file, quoted as CSV quotes; without its end."""
+    sink = io.StringIO(newline="")
+    csv.writer(sink, lineterminator="").writerow([path, sha256, side])
+    return sink.getvalue()
 
 
 def look_up(ledger: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.int8]:

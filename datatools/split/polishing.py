@@ -2,7 +2,8 @@
 
 What is left after filling and exchanging is an error on average; a promise speaks of the class that is furthest off. So a
 penalty is brought down that is steep: over sides and classes the sum of (share of the side - share of the whole)^4, and
-over sides of (size - its part)^4, as a share of all images. A class off by SHARE counts as much as a size off by SIZE.
+over sides of (size - its part)^4, as a share of all images. A class off by SHARE counts as much as a size off by SIZE. Of an
+empty side that should have images every share is off by 1: no mixture of classes is as bad.
 
 Only single operations, and sums of rows from the first to the last, are used: the same result on any machine. The work is
 bounded by counting, not by a clock.
@@ -21,6 +22,10 @@ from datatools.split.counting import ROUNDING
 SHARE = 0.02  # the goal for class shares
 SIZE = 0.02  # of all images
 MAX_SIZE_OFF = 0.15  # of the side's part; more only where it is so from the start
+MUST_HAVE = (
+    2  # images: a side with such a part is not left empty, whatever the classes of the units that could go there
+)
+LARGE = 2  # times the part of a side: a larger unit does not come to an empty side at any price
 NEAR = 0.001  # a share this near is near enough
 MAX_UNITS = 400  # half of them the largest, half the smallest
 MAX_FORCED = 20  # the largest, one after the other, are put on each other side
@@ -64,9 +69,20 @@ class Polish:
         self.parts, self.most, self.work = ratios * totals[-1], most, 0
         self.slack = max(SIZE * totals[-1], 1.0)
         self.widest = np.maximum(np.abs(held[:, -1] - self.parts), np.maximum(self.parts * MAX_SIZE_OFF, 1))
+        self.widest += self._find_room()
         self.kinds = np.unique(counts, axis=0, return_inverse=True)[1].ravel()
         self.open_sides: list[int] = np.flatnonzero(ratios > 0).tolist()
         self.penalty = self.measure()
+
+    @property
+    def lacks(self) -> NDArray[np.bool_]:
+        """Which sides are empty and should not be (n_sides,)."""
+        return np.asarray((self.held[:, -1] == 0) & (self.parts >= MUST_HAVE))
+
+    def _find_room(self) -> float:
+        """How much further sizes may be off so that the smallest unit can come to an empty side: images."""
+        smallest = float(self.units[:-1, -1].min(initial=np.inf))
+        return smallest if (smallest <= LARGE * self.parts[self.lacks]).any() else 0.0
 
     def measure(self) -> float:
         """The penalty of the sides as they are."""
@@ -104,6 +120,8 @@ class Polish:
         sizes, axes = held[-1], (-1,) + (1,) * (held.ndim - 1)
         off = held[:-1] / np.maximum(sizes, 1)
         off -= self.shares.reshape(axes)
+        if self.parts[side] >= MUST_HAVE:
+            off[:, sizes == 0] = 1.0
         off /= self.scales.reshape(axes)
         off *= off
         off *= off

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datatools.schema import SIDES
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -29,7 +31,8 @@ def list_promises(certificate: Mapping[str, Any]) -> list[Promise]:
     ]
     crossing, copies = certificate["near_duplicates_crossing"], certificate["copies_crossing"]
     pairs = f"{crossing:,} of {certificate['near_duplicates']:,} pairs cross{describe_search(certificate['search'])}"
-    disputes = f"; {len(ledger['disputes']):,} have two lines there, the test set counts" if ledger["disputes"] else ""
+    two = f"{len(ledger['disputes']):,} have lines of two sides there; the later of {', '.join(SIDES)} counts"
+    disputes = f"; {two}" if ledger["disputes"] else ""
     decided = sum(row["ledger"] not in (None, row["side"]) for row in certificate.get("decided", ()))
     by_people = f"; {decided:,} on another side by a person's decision" if decided else ""
     moved = f"{ledger['moved']:,} of {ledger['samples']:,} samples of the ledger moved{disputes}{by_people}"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from datatools.dataset import Dataset
-from datatools.errors import DatatoolsError
 from datatools.params import SplitParams
 from datatools.schema import FIX_STATUS, QUARANTINE, SIDES, SPLIT
 from datatools.split.certificate import certify
@@ -79,14 +78,8 @@ def split_dataset(
 
 def check_ratios(params: SplitParams) -> NDArray[np.float64]:
     """The ratios in the order of SIDES. Raises DatatoolsError when they do not add up to 1, or folds is 1."""
-    ratios = np.array([getattr(params, side) for side in SIDES])
-    if not np.isclose(ratios.sum(), 1.0):
-        raise DatatoolsError(
-            f"params.yaml: split.train + val + test must be 1. Got {ratios.sum():g} instead: correct one of them."
-        )
-    if params.folds == 1:
-        raise DatatoolsError("params.yaml: split.folds must be 0 (none) or at least 2. Got 1 instead: correct it.")
-    return ratios
+    params.check("params.yaml: split")
+    return np.array([getattr(params, side) for side in SIDES])
 
 
 def is_fixed(declared: Declared, known: NDArray[np.int8]) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ def error_of(sides, counts, ratios):
 def unpolished(monkeypatch):
     """Filling alone: what a polish does is in test_polishing."""
     monkeypatch.setattr("datatools.split.filling.is_uneven", lambda held, scales: False)
+    monkeypatch.setattr("datatools.split.polishing.MUST_HAVE", math.inf)
 
 
 def test_it_is_close_to_the_best_of_all_assignments(unpolished):

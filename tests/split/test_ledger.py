@@ -56,9 +56,17 @@ def test_what_a_merge_leaves_behind_is_read():
     assert parse_ledger(text, "x").to_numpy().tolist() == [["a.png", "1", "train"], ["b.png", "2", "test"]]
 
 
-@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "a.png,1,quarantine", "a.png,1", "a.png,1,train,more"])
-def test_a_broken_line_is_named(line):
-    message = r"^ledger: line 3: expected path,sha256,split with split one of train, val, test\. Got '"
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [
+        ("<<<<<<< HEAD", "'<<<<<<< HEAD'"),
+        (f"a.png,{'1' * 64},quarantine", "the split 'quarantine'"),
+        ("a.png,1", "'a.png,1'"),
+        ("a.png,1,train,more", "'a.png,1,train,more'"),
+    ],
+)
+def test_a_broken_line_is_named(line, got):
+    message = rf"^ledger: line 3: expected path,sha256,split with split one of train, val, test\. Got {got} instead"
     with pytest.raises(DatatoolsError, match=message):
         parse_ledger(f"{HEAD}b.png,2,test\n{line}\n", "ledger")
 

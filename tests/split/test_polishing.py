@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from datatools.split import polishing
-from datatools.split.polishing import MAX_UNITS, SHARE, SIZE, Polish, choose_units, is_uneven
+from datatools.split.filling import fill_sides
+from datatools.split.polishing import MAX_UNITS, MUST_HAVE, SHARE, SIZE, Polish, choose_units, is_uneven
 
 RATIOS = np.array([0.7, 0.2, 0.1])
 ANY = np.full(3, np.inf)
@@ -31,7 +33,9 @@ def penalty_of(counts, sides, ratios=RATIOS):
     shares, total, penalty = counts.sum(axis=0) / counts[:, -1].sum(), counts[:, -1].sum(), 0.0
     for side, ratio in enumerate(ratios):
         held = counts[np.asarray(sides) == side].sum(axis=0)
-        penalty += sum(((n / max(held[-1], 1) - share) / SHARE) ** 4 for n, share in zip(held[:-1], shares[:-1]))
+        offs = [n / max(held[-1], 1) - share for n, share in zip(held[:-1], shares[:-1])]
+        must_have = not held[-1] and ratio * total >= MUST_HAVE
+        penalty += sum(((1 if must_have else off) / SHARE) ** 4 for off in offs)
         penalty += ((held[-1] - ratio * total) / max(SIZE * total, 1)) ** 4
     return penalty
 
@@ -62,6 +66,27 @@ def test_forcing_never_makes_it_worse(rows):
     before = search.penalty
     search.force()
     assert search.penalty <= before and search.penalty == pytest.approx(penalty_of(counts, search.sides))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ratios", "expected"),
+    [
+        ((50, 30, 20), (0.7, 0.2, 0.1), [50, 30, 20]),
+        ((90, 5, 5), (0.7, 0.2, 0.1), [90, 5, 5]),
+        ((20, 20, 20, 20, 20), (0.6, 0.2, 0.2), [60, 20, 20]),
+        ((136, 32, 12, 11, 9), (0.7, 0.2, 0.1), None),
+        ((100, 100), (0.7, 0.2, 0.1), [200, 0, 0]),  # each larger than two of the smaller sides
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_few_groups_leave_no_side_empty_that_one_of_them_fits(sizes, ratios, expected, seed):
+    """Each group has a class of its own: class shares alone would rather have an empty side."""
+    rng = np.random.default_rng(seed)
+    rows = [np.bincount(rng.choice(4, n, p=rng.dirichlet([0.3] * 4)), minlength=4).tolist() for n in sizes]
+    counts = csr_matrix(np.hstack([rows, np.array(sizes)[:, None]]).astype(float))
+    sides = fill_sides(counts, [f"g{n}" for n in range(len(sizes))], np.array(ratios), np.zeros((3, 5)), seed)
+    found = [int(np.array(sizes)[sides == side].sum()) for side in range(3)]
+    assert found == expected if expected else all(found)
 
 
 def test_forcing_finds_what_single_exchanges_do_not():
