@@ -20,9 +20,10 @@ def main(args: Namespace, params: EvaluateParams) -> None:
     dataset = load_dataset(args.dataset)
     split = load_table(args.split / "split.parquet", SPLIT)
     trained = load_run(args.model, load_params(args.params_file, TrainParams))
-    labels, prediction = predict_side(dataset, split, "test", args.raw, trained, args.state / "cache")
+    cache = args.state / "cache"
+    labels, prediction = predict_side(dataset, split, "test", args.raw, trained, cache)
     neighbors = load_neighbors(args.neighbors)
-    result = evaluate(labels, prediction, trained, dataset.classes, params, neighbors, dataset.labels)
+    result = evaluate(labels, prediction, trained, dataset.classes, params, neighbors, dataset.labels, cache)
     for name, table in result.tables.items():
         save_csv(args.out / name, table)
     for name, picture in result.pictures.items():

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from datatools.augment.dataset import Shown
-from datatools.augment.packing import LINES, Row
+from datatools.augment.packing import LINES, Row, keypoints_of
 from datatools.images import RGB, decode_image, draw_shapes, encode_png, resize_image
-from datatools.masks import MaskError, rings_of
+from datatools.masks import MaskError, outlines_of
 from datatools.raw import open_raw
 from datatools.schema import BOX
 
 A_ROW = 8
-CROSS_PX = 1.5  # half of the diamond that marks a point
+DIAMOND_PX = ((-2, 0), (0, -2), (2, 0), (0, 2))  # around a point
+FAR_PX = 10_000  # from the corner: a line that ends there leaves the picture
 
 
 def draw_contact_sheet(shown: Sequence[Shown], root: Path, side_px: int = 128) -> bytes:
@@ -38,25 +40,40 @@ def draw_contact_sheet(shown: Sequence[Shown], root: Path, side_px: int = 128) -
 
 
 def _draw(image: RGB, objects: Sequence[Row], side_px: int) -> RGB:
-    """The image with its objects, in the top left of a white square."""
-    boxes = [[row[name] for name in BOX] for row in objects if row["x0_px"] is not None]
-    polygons = [ring for row in objects for ring in _outlines(row)]
-    scale = max(1, round(side_px / max(image.shape[:2])))
-    drawn = draw_shapes(image, boxes, polygons, scale)
-    square = np.full((max(drawn.shape[:2]),) * 2 + (3,), 255, dtype=np.uint8)
-    square[: drawn.shape[0], : drawn.shape[1]] = drawn
-    return resize_image(square, side_px)
+    """The image with its objects, in the top left of a white square. Lines are drawn last: they are as wide on any image."""
+    longest = max(image.shape[:2])
+    grown = draw_shapes(image, scale=max(1, round(side_px / longest)))
+    square = np.full((max(grown.shape[:2]),) * 2 + (3,), 255, dtype=np.uint8)
+    square[: grown.shape[0], : grown.shape[1]] = grown
+    ratio = side_px / longest
+    boxes = [_scale([row[name] for name in BOX], ratio).tolist() for row in objects if row["x0_px"] is not None]
+    lines = [_scale(line, ratio).tolist() for row in objects for line in _lines(row)]
+    diamonds = [(place + np.array(DIAMOND_PX)).tolist() for row in objects for place in _scale(_points(row), ratio)]
+    return draw_shapes(resize_image(square, side_px), boxes, [*lines, *diamonds], scale=1)
 
 
-def _outlines(row: Row) -> list[list[list[float]]]:
+def _scale(places: ArrayLike, ratio: float) -> NDArray[np.float64]:
+    """Numbers of pixels of the image in pixels of its picture; what is far outside stays a number that can be drawn."""
+    return np.clip(np.array(places, dtype=float) * ratio, -FAR_PX, FAR_PX)
+
+
+def _lines(row: Row) -> list[list[list[float]]]:
+    """The outlines of a mask, holes included, or the line of a shape."""
     if row["mask"] is not None:
         try:
-            return rings_of(row["mask"])
+            return outlines_of(row["mask"])
         except MaskError:
             return []  # it was dropped, and counted
-    attributes = json.loads(row["attributes"] or "{}") if row["kind"] == "shape" else {}
-    points = attributes.get("points") or []
-    if attributes.get("shape") in LINES:
-        return [[*points, *points[::-1]]]
-    d = CROSS_PX
-    return [[[x - d, y], [x, y - d], [x + d, y], [x, y + d]] for x, y in points]
+    shape = json.loads(row["attributes"] or "{}") if row["kind"] == "shape" else {}
+    points = shape.get("points") or []
+    return [[*points, *points[::-1]]] if shape.get("shape") in LINES else []
+
+
+def _points(row: Row) -> NDArray[np.float64]:
+    """Those of a shape that is no line, and the keypoints that have a place: (n, 2)."""
+    attributes = json.loads(row["attributes"] or "{}")
+    own = attributes.get("points") or [] if row["kind"] == "shape" and attributes.get("shape") not in LINES else []
+    keypoints = keypoints_of(attributes.get("keypoints") or [])
+    places = [*own, *(point[:2] for point in keypoints if len(point) < 3 or point[2])]
+    points = np.array(places, dtype=float).reshape(-1, 2)
+    return points[np.isfinite(points).all(axis=1)]

@@ -16,7 +16,7 @@ import pandas as pd
 from datatools.augment.jobs import Job, find_broken, list_jobs
 from datatools.augment.making import PACKAGES, collect_copies, make_maker
 from datatools.augment.packing import Row
-from datatools.augment.table import list_objects, make_table
+from datatools.augment.table import follow_objects, list_objects, make_table
 from datatools.checks.runner import run_checks
 from datatools.dataset import Dataset
 from datatools.kept_copies import Copies, KeptCopies
@@ -40,7 +40,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Augmented:
-    """The AUGMENTED table of copies, a summary with every dropped object by reason, a few to show, and where all are."""
+    """The AUGMENTED table of copies, a summary with every dropped object and label, a few to show, and where all are."""
 
     table: pd.DataFrame
     summary: Mapping[str, Any]
@@ -67,8 +67,9 @@ def augment_dataset(
 
     With `params.mode` online no copy is made but `shown`. Objects that a check of severity error speaks of are not
     copied. After each call boxes are clipped to the image, objects of which less than `params.keep_min` is left are dropped,
-    and the geometry checks run on the result. What is in `kept` is not made again; `kept.replace` writes the tar of
-    `copies`. Raises MissingExtraError without imgaug, DatatoolsError for an unknown class.
+    and the geometry checks run on the result. A label that comes from objects goes with the last of them. What is in
+    `kept` is not made again; `kept.replace` writes the tar of `copies`. Raises MissingExtraError without imgaug,
+    DatatoolsError for an unknown class.
     """
     broken = find_broken(dataset, findings)
     jobs = list_jobs(dataset, set(split.loc[split["split"] == "train", "path"].tolist()), broken, params)
@@ -110,7 +111,8 @@ def _show_one(copies: Copies, row: int, jobs: Sequence[Job]) -> Shown:
 def _join(copies: Copies, jobs: Sequence[Job], dataset: Dataset, broken: set[str], params: AugmentParams) -> Augmented:
     """All copies as one table and a summary."""
     policy = hash_policy(params.steps)
-    table, n_bad = _check_output(copies.rows, make_table(copies.rows, jobs, policy), dataset.classes)
+    checked, n_bad = _check_output(copies.rows, make_table(copies.rows, jobs, policy), dataset.classes)
+    table, gone = follow_objects(checked, dataset.labeled_by_objects)
     dropped = Counter(reason for text in copies.rows["dropped"].dropna() for reason in json.loads(text))
     dropped["broken in the parent"] += _count_broken(dataset, jobs, broken)
     dropped["broken by augmentation"] += n_bad
@@ -120,6 +122,7 @@ def _join(copies: Copies, jobs: Sequence[Job], dataset: Dataset, broken: set[str
         "parents": len(jobs),
         "objects": int((table["kind"] != "label").sum()),
         "dropped": {reason: n for reason, n in sorted(dropped.items()) if n},
+        "labels_gone": {got: n for got, n in gone.items() if n},
         "labels": dict(sorted(Counter(table.loc[table["kind"] == "label", "label"]).items())),
         "policy": {"hash": policy, "steps": write_policy(params.steps)},
         "params": dataclasses.asdict(params),

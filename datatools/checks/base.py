@@ -21,7 +21,7 @@ INPUTS = {
     "suspects": "labels that cleanlab doubts: path, label, suggested, score",
     "slices": "classes and slices with their counts and accuracy",
     "split": "the SPLIT table",
-    "label_errors": "estimated share of wrong labels: n, rate, low, high",
+    "label_errors": "estimated share of wrong labels: n, rate, low, high, accuracy of the models, simple_accuracy without any",
     "spread": "classes with how far they spread in feature space: label, n, spread",
     "curation": "CurateParams",
 }

@@ -77,9 +77,11 @@ def _say(one: _Labelled, members: Sequence[_Labelled], near: Mapping[tuple[str, 
         return (FAR if pair is None else score_pair(pair)), other.path
 
     other = min((other for other in members if other.label != one.label), key=distance)
-    pair = near.get((min(one.path, other.path), max(one.path, other.path)))
-    found_by = "by way of others" if pair is None else describe_pair(pair)
-    how = "with the same bytes" if other.sha256 == one.sha256 else f"with the same picture ({found_by})"
+    if other.sha256 == one.sha256:
+        how = "with the same bytes"
+    else:
+        pair = near.get((min(one.path, other.path), max(one.path, other.path)))
+        how = f"with the same picture ({'by way of others' if pair is None else describe_pair(pair)})"
     text = f"labelled {one.label!r}, but {other.path} {how} is labelled {other.label!r}"
     return Finding(text, one.path, one.annotation_id, score=max(0.0, distance(other)[0]))
 
@@ -87,8 +89,11 @@ def _say(one: _Labelled, members: Sequence[_Labelled], near: Mapping[tuple[str, 
 def _spoil(inputs: Inputs) -> Inputs:
     images = inputs["images"].copy()
     images.loc[23, "sha256"] = images.loc[0, "sha256"]
-    near = {"path": images.loc[1, "path"], "other": images.loc[8, "path"], "how": "hash", "hash_bits": 4}
-    return {**inputs, "images": images, "pairs": PAIRS.conform([near])}
+    pairs = [
+        {"path": images.loc[0, "path"], "other": images.loc[23, "path"], "how": "identical", "hash_bits": 0},
+        {"path": images.loc[1, "path"], "other": images.loc[8, "path"], "how": "hash", "hash_bits": 4},
+    ]
+    return {**inputs, "images": images, "pairs": PAIRS.conform(pairs)}
 
 
 CHECK = Check("DUP003", "one picture with two labels", "error", find_conflicting_duplicates, _spoil, version=2)

@@ -3,7 +3,8 @@
 Why it matters: a model learns wrong labels, and a wrong label in the test set punishes the right answer.
 
 What to do: look at it (`datatools review`, or the cards in the report). Change the label or confirm it; either way the
-decision is kept as a fix record and the image is not asked about again.
+decision is kept as a fix record and the image is not asked about again. A label that somebody confirmed or gave is no
+finding as long as it stays as it is; the report counts it apart.
 
 Options: `curate.folds`, `curate.epochs`. Out-of-fold probabilities come from cross-fitting over the same groups as the
 split; which labels are doubted is decided by cleanlab (confident learning, Northcutt et al. 2021). A suspicion is not

@@ -29,11 +29,12 @@ def build_queue(
 ) -> pd.DataFrame:
     """Join what speaks against an image into one QUEUE row, worst first.
 
-    Order: what somebody asked an expert about, labels that look wrong (lowest score first), then images on which annotators
-    or reviewers disagree, then duplicates, then the rare slices' least certain images. Where annotators disagree, the
-    suggestion is `consensus` (index path, columns label and probability: annotators and model together), if it is given.
-    `evidence` (index path, words) is told beside a doubted or disputed label; it changes no rank. An image that a person has
-    decided on (an applied relabel or confirm record) is not asked about again.
+    Order: what somebody asked an expert about, labels that the model disagrees with (lowest score first; cleanlab doubts only
+    some of them, which is what LBL003 says), then images on which annotators or reviewers disagree, then duplicates, then
+    the rare slices' least certain images. Where annotators disagree, the suggestion is `consensus` (index path, columns label
+    and probability: annotators and model together), if it is given. `evidence` (index path, words) is told beside a
+    doubted or disputed label; it changes no rank. An image that a person has decided on (an applied relabel or confirm
+    record) is not asked about again.
     """
     judged = suspects.set_index("path")
     said = findings.dropna(subset=["path"]).groupby("path")[["code", "message"]].agg(list)
@@ -118,6 +119,14 @@ def _with_consensus(judged: pd.DataFrame, paths: pd.Index, consensus: pd.DataFra
         confidence=judged["confidence"].where(~chosen, said["probability"]),
         together=together | chosen,
     )
+
+
+def find_confirmed(fixes: pd.DataFrame, labels: pd.Series) -> set[str]:
+    """The images whose label is what a person confirmed or gave; `labels` has the index path. A later change ends that."""
+    done = fixes[(fixes["status"] == "applied") & fixes["op"].isin(["confirm", "relabel"])]
+    done = done[done["annotation_id"] == label_id("") + done["path"]]
+    said = done["before"].where(done["op"] == "confirm", done["after"])
+    return set(done.loc[said == done["path"].map(labels), "path"])
 
 
 def _asked(fixes: pd.DataFrame) -> dict[str, str]:

@@ -18,7 +18,7 @@ from datatools.checks.base import BY_CURATE
 from datatools.checks.runner import run_checks
 from datatools.curate.label_issues import estimate_errors, find_suspects
 from datatools.curate.neighbor_labels import count_neighbor_labels, describe_neighbors, summarize_neighbors
-from datatools.curate.queue import build_queue
+from datatools.curate.queue import build_queue, find_confirmed
 from datatools.curate.slices import count_slices
 from datatools.curate.units import find_units
 from datatools.dataset import Dataset
@@ -53,6 +53,8 @@ def curate(
 ) -> Curated:
     """Cross-fit over all labelled images, ask cleanlab which labels it doubts, count slices and rank the queue.
 
+    A doubted label that a person has confirmed is counted apart and is no finding.
+
     Folds keep the groups of the split and near-duplicates (`pairs`, PAIRS) together. What an image's `neighbors` are labelled
     is told in the queue and changes no rank (benchmarks/label_scores.py); an empty graph tells nothing. `findings` are
     those of validate. Probabilities are kept in `cache` by all that they depend on, so that a confirmed label or another
@@ -62,10 +64,15 @@ def curate(
     units = find_units(split, pairs)
     judged = _judge(dataset, labels, units, root, params, train, cache, tick)
     probs = judged["probs"]
-    suspects = find_suspects(labels, probs, dataset.classes)
+    doubted = find_suspects(labels, probs, dataset.classes)
+    is_confirmed = doubted["is_issue"] & doubted["path"].isin(find_confirmed(fixes, labels))
+    suspects = doubted.assign(is_issue=doubted["is_issue"] & ~is_confirmed)
     correct = (suspects["suggested"] == suspects["label"]).set_axis(labels.index)
     slices = count_slices(labels, dataset.metadata, correct, params.slice_columns, params.share_min)
     errors = estimate_errors(labels, probs, dataset.classes)
+    counted = count_neighbor_labels(labels, neighbors, units, dataset.classes)
+    known_by = summarize_neighbors(counted, labels)
+    simple = max(known_by["accuracy"] or 0.0, float(labels.value_counts(normalize=True).max()))
     spread = pd.DataFrame({"label": dataset.classes, "spread": judged["spread"]})
     inputs = {
         "images": dataset.images,
@@ -73,23 +80,23 @@ def curate(
         "pairs": pairs,
         "suspects": suspects,
         "slices": slices,
-        "label_errors": errors,
+        "label_errors": {**errors, "accuracy": float(correct.mean()), "simple_accuracy": simple},
         "spread": spread.assign(n=spread["label"].map(labels.value_counts()).fillna(0).astype(int)),
         "curation": params,
     }
     found, _ = run_checks(inputs, only_with=BY_CURATE)
     everything = concat([findings, found])
     consensus = _decide_together(dataset, labels, probs)
-    counted = count_neighbor_labels(labels, neighbors, units, dataset.classes)
     evidence = describe_neighbors(counted)
     queue = build_queue(dataset, suspects, everything, slices, split, fixes, params.queue_max, consensus, evidence)
     summary = {
         "images_judged": len(labels),
         "label_issues": int(suspects["is_issue"].sum()),
+        "label_issues_confirmed": int(is_confirmed.sum()),
         "estimated_label_errors": errors,
         "out_of_fold_accuracy": float(correct.mean()),
         "folds": params.folds,
-        "neighbors": summarize_neighbors(counted, labels),
+        "neighbors": known_by,
         "queue": {str(kind): int(n) for kind, n in queue["kind"].value_counts().items()},
         "slices": slices.to_dict("records"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,15 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
 MAX_LEGEND = 30
 MAX_LETTERS = 18
 DOT_AREA = 24 * 1000  # of all points together, square points
+LARGEST_RING = 80  # square points, around what is misclassified
+RING_AREA = LARGEST_RING * 250  # of all rings together: those of a poor model would hide all else
 TITLES = {
     "data": "All data: t-SNE of the neighbour graph",
     "model": "Test split as the network sees it: t-SNE of its embeddings",
 }
 MAX_IN_PLACE = 80  # letters of all class names; above, names on the t-SNE would hide the points
+MIN_NAMED = 10  # points of a class whose name is written on them
+LETTER_WH = 0.016, 0.035  # of such a name, about: shares of the axes
 
 
 def draw_confusion(table: pd.DataFrame) -> bytes:
@@ -106,6 +111,7 @@ def _draw_view(axes: Axes, view: View, classes: Sequence[str]) -> None:
     points, given, predicted = view.points, view.table["label"], view.table["predicted"]
     wrong = (predicted.notna() & given.notna() & (predicted != given)).to_numpy(dtype=bool)
     size = float(np.clip(DOT_AREA / max(len(points), 1), 8, 24))
+    area = float(np.clip(RING_AREA / max(wrong.sum(), 1), 24, LARGEST_RING))
     known = given.isin(list(classes)).to_numpy()
     axes.scatter(points[~known, 0], points[~known, 1], s=size, alpha=0.5, linewidths=0, color="#d1d5db")
     handles: list[Artist] = []
@@ -113,13 +119,16 @@ def _draw_view(axes: Axes, view: View, classes: Sequence[str]) -> None:
         mine = (given == name).fillna(False).to_numpy(dtype=bool)
         marker = MARKERS[number // len(PALETTE) % len(MARKERS)]
         style: dict[str, Any] = {"color": PALETTE[number % len(PALETTE)], "marker": marker, "linewidths": 0}
-        axes.scatter(points[mine, 0], points[mine, 1], s=size, alpha=0.8, **style)
+        is_named = view.name == "model" and sum(map(len, classes)) <= MAX_IN_PLACE and _has_room(points, mine, name)
+        axes.scatter(points[mine, 0], points[mine, 1], s=size, alpha=0.8, zorder=1 if is_named else 2.5, **style)
         handles.append(axes.scatter([], [], s=24, alpha=0.8, **style))
-        axes.scatter(points[mine & wrong, 0], points[mine & wrong, 1], s=24, zorder=3, **style)
-        if view.name == "model" and mine.any() and sum(map(len, classes)) <= MAX_IN_PLACE:
+        axes.scatter(points[mine & wrong, 0], points[mine & wrong, 1], s=max(0.3 * area, size), zorder=3, **style)
+        if is_named:
             _write_name(axes, np.median(points[mine], axis=0), str(name))
-    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2, "zorder": 4}
-    handles.append(axes.scatter(points[wrong, 0], points[wrong, 1], s=80, **ring))
+    line = 1.2 * math.sqrt(area / LARGEST_RING)
+    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": line, "zorder": 4}
+    axes.scatter(points[wrong, 0], points[wrong, 1], s=area, **ring)
+    handles.append(axes.scatter([], [], s=LARGEST_RING, **ring))
     _place_legend(axes, handles, [*map(_shorten, classes), f"misclassified ({wrong.sum()})"])
     axes.set_title(f"{TITLES[view.name]}: {_count(len(points), view.n_all)}", loc="left")
     axes.set_xticks([])
@@ -167,10 +176,20 @@ def name_classes(axes: Axes, names: Sequence[str]) -> None:
     axes.tick_params(length=0)
 
 
+def _has_room(points: NDArray[np.float64], mine: NDArray[np.bool_], name: str) -> bool:
+    """Whether a name in the middle of its class would lie on less than half of the class's points, of which there are many."""
+    if mine.sum() < MIN_NAMED:
+        return False
+    half = np.ptp(points, axis=0) * (LETTER_WH[0] * len(name), LETTER_WH[1]) / 2
+    off = np.abs(points[mine] - np.median(points[mine], axis=0))
+    return bool((off < half).all(axis=1).mean() < 0.5)
+
+
 def _write_name(axes: Axes, place: NDArray[np.float64], name: str) -> None:
-    halo = [withStroke(linewidth=3, foreground="white")]
+    """Semi-transparent and below rings, misclassified images and classes without a name: it hides none of them."""
+    halo = [withStroke(linewidth=2.5, foreground="#ffffff99")]
     text = axes.text(place[0], place[1], name, ha="center", va="center", color=INK, fontsize=12, fontweight="bold")
-    text.set(path_effects=halo, zorder=5, in_layout=False)
+    text.set(path_effects=halo, zorder=2, alpha=0.75, in_layout=False)
 
 
 def _place_legend(axes: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:

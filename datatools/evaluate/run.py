@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -40,17 +41,19 @@ def evaluate(
     params: EvaluateParams,
     neighbors: Neighbors,
     all_labels: pd.Series,
+    cache: Path | None = None,
 ) -> Evaluation:
     """Compare the labels (index path) of a side with what the model says of its images, in the same order.
 
-    `neighbors` and `all_labels` (index path) are of all data: the t-SNE shows them beside the model's view of the side.
+    `neighbors` and `all_labels` (index path) are of all data: the t-SNE shows them beside the model's view of the side. The
+    folder `cache` keeps what depends on the images alone.
     """
     given = list(labels)
     predicted = [classes[code] for code in prediction.probs.argmax(axis=1)]
     confidences = prediction.probs.max(axis=1)
     table = confusion_table(given, predicted, classes)
     said = pd.Series(predicted, index=labels.index, dtype="string")
-    views = list(make_views(neighbors, all_labels, said, prediction.embeddings, params))
+    views = list(make_views(neighbors, all_labels, said, prediction.embeddings, params, cache))
     metrics = compute_metrics(given, predicted, classes, params.confidence)
     by_class = metrics.pop("classes")
     return Evaluation(

@@ -32,6 +32,7 @@ from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS, SIDES
 CHANGES = ("relabel", "move_box", "edit_mask")  # operations that put a value in the place of another
 STATUSES = ("applied", "reverted", "conflict", "disputed", "settled")
 Metadata = Mapping[str, Mapping[str, str]]  # path -> column -> value
+SOURCE = "fix/"  # begins the source of a row that a record changed; the record's id follows
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _State:
         ):
             kind = KIND_OF[record.op]
             self.values[kind][name] = self.changed[kind][name] = record.after
-            self.sources[name] = f"fix/{record.id}"
+            self.sources[name] = f"{SOURCE}{record.id}"
         elif record.op == "add":
             self._add(record, parse_new(record.after))
         elif record.op == "delete":
@@ -132,7 +133,7 @@ class _State:
     def _add(self, record: FixRecord, new: NewAnnotation) -> None:
         name = str(record.annotation_id)
         self.added[name] = (str(record.path), new)
-        self.sources[name] = f"fix/{record.id}"
+        self.sources[name] = f"{SOURCE}{record.id}"
         self.ids.add(name)
         values = {"label": new.label, "box": write_box(new.xyxy), "mask": new.mask}
         for kind, value in values.items():

@@ -22,11 +22,11 @@ def load_committed_records(root: Path, revision: str) -> list[FixRecord]:
 def _list_files(root: Path, revision: str) -> list[str]:
     """The `*.jsonl` files of data/fixes in `revision`, below `root`."""
     if not revision.strip() or revision.startswith("-"):
-        raise DatatoolsError(f"--before: expected a Git revision such as main or HEAD~1. Got {revision!r} instead.")
+        raise DatatoolsError(f"before: expected a Git revision such as main or HEAD~1. Got {revision!r} instead.")
     try:
         names = list_names(root, "ls-tree", "-z", "--name-only", revision, f"./{LAYOUT['fixes']}/")
     except GitError as error:
         raise DatatoolsError(
-            f"--before: expected a Git revision. Got {revision!r}, which {root} does not have: name a branch, tag or commit."
+            f"before: expected a Git revision. Got {revision!r}, which this repository does not have: name a branch, tag or commit."
         ) from error
     return [name for name in names if name.endswith(".jsonl")]

@@ -147,7 +147,7 @@ def from_status(fixes: pd.DataFrame) -> list[Decided]:
 def measure_precision(outcomes: Iterable[Outcome]) -> Precision:
     """The share of the reviewed doubts that were right, with Wilson's score interval at 95 %.
 
-    Counted are labels that the queue showed because they looked wrong (`evidence.queue` is `label`): wrong are those that
+    Counted are labels that the queue showed because the model disagrees (`evidence.queue` is `label`): wrong are those that
     were changed or left out, right those confirmed. The queue shows the most doubtful first: of the rest, fewer are wrong.
     """
     judged = [outcome.last.record.op for outcome in outcomes if "label" in outcome.queue]

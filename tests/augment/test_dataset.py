@@ -275,6 +275,59 @@ def test_images_with_objects_and_no_label_are_copied_without_one(dataset, split,
     assert set(result.table["kind"]) == {"box", "mask"}
 
 
+# ---- labels that come from objects
+
+
+def of_objects(folder, source, *more):
+    """One image with a circle on its left side, labelled circle; a policy moves it out of sight."""
+    label = {**label_rows("images/00.png", {}, "circle")[0], "source": source}
+    rows = [label, box_row("c", (5, 20, 35, 50), "images/00.png"), *more]
+    image = make_images([image_row("images/00.png", width_px=WIDTH, height_px=HEIGHT)])
+    sides = SPLIT.conform([{"path": "images/00.png", "split": "train", "group": "g"}])
+    one = Dataset(image, ANNOTATIONS.conform(rows), ("circle", "square"))
+    params = AugmentParams(policy=[{"affine": {"translate": -0.4}}])
+    return augment_dataset(one, sides, findings(), folder, params, workers=1)
+
+
+def labels_of(result):
+    return result.table.loc[result.table["kind"] == "label", "label"].tolist()
+
+
+SQUARES = [
+    box_row(f"s{number}", (100, 70, 120, 90), "images/00.png", label)
+    for number, label in enumerate(["square", "square", None])
+]
+
+
+def test_a_copy_without_its_objects_has_no_label(folder):
+    result = of_objects(folder, "objects")
+    assert len(result.members) == 1
+    assert result.table.empty
+    assert result.summary["labels"] == {}
+    assert result.summary["labels_gone"] == {"no label": 1}
+
+
+def test_a_copy_in_which_other_objects_are_left_has_their_label(folder):
+    result = of_objects(folder, "objects", *SQUARES)
+    assert labels_of(result) == ["square"]
+    assert result.table["annotation_id"].is_unique
+    assert result.summary["labels"] == {"square": 1}
+    assert result.summary["labels_gone"] == {"another label": 1}
+
+
+@pytest.mark.parametrize("source", ["vote", "fix/00aa", None])
+def test_a_label_by_a_person_stays_without_objects(source, folder):
+    result = of_objects(folder, source, *SQUARES)
+    assert labels_of(result) == ["circle"]
+    assert result.summary["labels_gone"] == {}
+
+
+def test_a_label_stays_while_one_of_its_objects_is_left(folder):
+    result = of_objects(folder, "objects", *SQUARES, box_row("c2", (70, 70, 75, 75), "images/00.png"))
+    assert labels_of(result) == ["circle"], "the squares cover more of it"
+    assert result.summary["labels_gone"] == {}
+
+
 def test_the_table_and_the_summary_name_the_policy_and_the_packages(augmented):
     steps = AugmentParams().steps
     assert set(augmented.table["policy"]) == {hash_policy(steps)}

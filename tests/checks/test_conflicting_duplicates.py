@@ -24,8 +24,11 @@ def find(labels, source="vote", near=(), **same):
 CHAIN = [(n, n + 1, 1) for n in range(9)]
 
 
-def test_a_pair_names_both_each_with_the_other():
-    one, other = find({"i00.png": "cat", "i04.png": "dog"}, sha256="s")
+@pytest.mark.parametrize("pairs", [[], [{"path": "i00.png", "other": "i04.png", "how": "identical", "hash_bits": 0}]])
+def test_a_pair_names_both_each_with_the_other(pairs):
+    labels = {"i00.png": "cat", "i04.png": "dog"}
+    images = make_images([image_row(path, sha256="s") for path in labels])
+    one, other = find_conflicting_duplicates(images, labelled(labels), PAIRS.conform(pairs))
     assert one.message == "labelled 'cat', but i04.png with the same bytes is labelled 'dog'"
     assert other.message == "labelled 'dog', but i00.png with the same bytes is labelled 'cat'"
     assert [(found.path, found.annotation_id, found.score) for found in (one, other)] == [

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
+from datatools.curate import run
 from datatools.curate.run import curate
 from datatools.errors import DatatoolsError
 from datatools.learn import crossfit
 from datatools.params import CurateParams, TrainParams
 from datatools.schema import ANNOTATIONS, FINDINGS, FIX_STATUS, PAIRS, QUEUE, SPLIT
 from datatools.similarity.graph import Neighbors, find_neighbors
-from tests.small_data import fix_rows
+from tests.small_data import fix_rows, suspect_table
 
 PARAMS = CurateParams(folds=2, epochs=1, slice_columns=["background"], queue_max=200)
 TRAIN = TrainParams(image_size_px=16, batch_size=32, device="cpu", precision="fp32")
@@ -64,13 +65,13 @@ def calls(monkeypatch):
 def work(dataset, split, neighbors, sample, tmp_path):
     """Run curate with some arguments changed."""
 
-    def run(**changes):
+    def work_with(**changes):
         arguments = {"dataset": dataset, "split": split, "findings": FINDINGS.empty(), "fixes": FIX_STATUS.empty()}
         arguments |= {"pairs": PAIRS.empty(), "neighbors": neighbors}
         arguments |= {"root": sample.root, "params": PARAMS, "train": TRAIN, "cache": tmp_path / "cache"}
         return curate(**{**arguments, **changes})
 
-    return run
+    return work_with
 
 
 def relabel(dataset, path, label):
@@ -139,6 +140,43 @@ def test_a_confirmed_label_trains_nothing_again_and_leaves_the_queue(work, calls
     assert len(calls) == 1
     assert path not in set(second.queue["path"])
     assert len(second.queue) == len(first.queue) - 1
+
+
+@pytest.mark.parametrize(
+    ("said", "is_confirmed"),
+    [
+        ({}, True),
+        ({"op": "relabel", "before": "another", "after": "the label"}, True),
+        ({"op": "relabel", "after": "another"}, False),
+        ({"status": "reverted"}, False),
+        ({"op": "ask"}, False),
+        ({"before": "another"}, False),
+        ({"before": None}, False),
+        ({"annotation_id": "label/a.png@anna"}, False),
+    ],
+)
+def test_a_doubted_label_that_a_person_confirmed_or_gave_is_no_finding_while_it_stays(
+    work, monkeypatch, calls, dataset, said, is_confirmed
+):
+    paths = list(dataset.labels.index[:3])
+
+    def suspect(labels, probs, classes):
+        return suspect_table(*((path, labels[path], classes[0], 0.1, path in paths) for path in labels.index))
+
+    monkeypatch.setattr(run, "find_suspects", suspect)
+    record = {
+        "op": "confirm",
+        "path": paths[1],
+        "annotation_id": f"label/{paths[1]}",
+        "before": dataset.labels[paths[1]],
+    }
+    if said.get("after") == "the label":
+        said = {**said, "after": record["before"]}
+    result = work(fixes=fix_rows({**record, **said}))
+    found = result.findings.loc[result.findings["code"] == "LBL003", "path"].tolist()
+    assert sorted(found) == sorted({*paths} - ({paths[1]} if is_confirmed else set()))
+    assert result.summary["label_issues"] == 3 - is_confirmed
+    assert result.summary["label_issues_confirmed"] == is_confirmed
 
 
 @pytest.mark.parametrize(

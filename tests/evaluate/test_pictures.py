@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import matplotlib
+import matplotlib.axes
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,3 +119,39 @@ def test_images_without_a_label_and_of_unknown_classes_are_drawn():
 
 def test_what_is_not_known_is_not_wrong(monkeypatch):
     assert "misclassified (0)" in texts_of(monkeypatch, view("data", [None, "a"], ["a", None]))
+
+
+def drawn_model(monkeypatch, labels, guesses, points=None) -> matplotlib.axes.Axes:
+    """The axes of the model's view of these images."""
+    figures = []
+    monkeypatch.setattr(pictures, "to_png", lambda figure: figures.append(figure) or b"")
+    seen = view("model", labels, guesses)
+    seen = seen if points is None else dataclasses.replace(seen, points=points)
+    draw_tsne([seen], ["coat", "hat", "shoe"])
+    return figures[0].axes[0]
+
+
+def names_on(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_a_class_of_few_images_has_no_name_that_hides_them(monkeypatch):
+    labels = ["coat"] * 60 + ["shoe"] * 10 + ["hat"] * 9
+    assert names_on(drawn_model(monkeypatch, labels, labels)) == ["coat", "shoe"]
+
+
+def test_a_name_that_would_lie_on_most_of_its_class_is_left_out(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(80, 2))
+    points[:40] *= 0.001
+    labels = ["coat"] * 40 + ["shoe"] * 40
+    assert names_on(drawn_model(monkeypatch, labels, labels, points)) == ["shoe"]
+
+
+def test_names_lie_below_rings_misclassified_images_and_classes_without_a_name(monkeypatch):
+    labels = ["coat"] * 60 + ["hat"]
+    axes = drawn_model(monkeypatch, labels, [*["coat"] * 59, "hat", "hat"])
+    [name] = axes.texts
+    shown = [points for points in axes.collections if len(points.get_offsets())]
+    above = [len(points.get_offsets()) for points in shown if points.get_zorder() > name.get_zorder()]
+    assert sorted(above) == [1, 1, 1], "the misclassified coat, the hat, the ring"
+    assert name.get_alpha() < 1

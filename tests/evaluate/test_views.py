@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datatools.evaluate import views
+from datatools.evaluate.projection import project_tsne
 from datatools.evaluate.views import choose_shown, make_views, to_unit_rows
 from datatools.params import EvaluateParams
 from datatools.similarity.graph import find_neighbors
@@ -17,14 +20,14 @@ N, N_TEST = 60, 20
 paths_of = st.lists(st.text("abcd/.", min_size=1, max_size=6), unique=True, max_size=40)
 
 
-def view_of(neighbors=None, wrong=(), **params):
+def view_of(neighbors=None, wrong=(), cache=None, **params):
     """The views of N images of which the first N_TEST are the test side; the model says 'c' of those in `wrong`."""
     neighbors = neighbors or make_neighbors(N)
     labels = labels_of(neighbors)
     predicted = labels.iloc[:N_TEST].copy()
     predicted.iloc[list(wrong)] = "c"
     seen = np.random.default_rng(1).normal(size=(N_TEST, 4)).astype(np.float32)
-    return list(make_views(neighbors, labels, predicted, seen, EvaluateParams(**params)))
+    return list(make_views(neighbors, labels, predicted, seen, EvaluateParams(**params), cache))
 
 
 @pytest.mark.parametrize(("tsne", "names"), [("both", ["data", "model"]), ("data", ["data"]), ("model", ["model"])])
@@ -71,12 +74,55 @@ def test_the_whole_is_drawn_from_the_graph_and_only_a_part_is_searched(monkeypat
     assert searched == [30]
 
 
-def test_of_a_part_the_wrong_ones_are_always_there():
+def test_of_many_test_images_the_wrong_ones_are_always_there():
     wrong = [0, 1, 3, 4, 6, 7, 9, 10]
-    (view,) = view_of(wrong=wrong, tsne="data", tsne_max=15)
-    assert len(view.points) == 15 and view.n_all == N
+    (view,) = view_of(wrong=wrong, tsne="model", tsne_max=15)
+    assert len(view.points) == 15 and view.n_all == N_TEST
     assert {f"{number:03d}.png" for number in wrong} <= set(view.table.index)
     assert list(view.table.index) == sorted(view.table.index)
+
+
+@pytest.mark.parametrize("tsne_max", [15, N])
+def test_the_map_of_all_data_is_the_same_whatever_the_model_says(tsne_max):
+    (one,), (other,) = (view_of(wrong=wrong, tsne="data", tsne_max=tsne_max) for wrong in ([], range(0, 15, 2)))
+    assert list(one.table.index) == list(other.table.index) and len(one.points) == tsne_max
+    np.testing.assert_array_equal(one.points, other.points)
+    assert not one.table["predicted"].equals(other.table["predicted"])
+
+
+@pytest.fixture
+def placed(monkeypatch):
+    """How many points were placed, each time."""
+    calls = []
+
+    def project(embeddings, indices):
+        calls.append(len(embeddings))
+        return project_tsne(embeddings, indices)
+
+    monkeypatch.setattr("datatools.evaluate.projection.project_tsne", project)
+    return calls
+
+
+@pytest.mark.parametrize("tsne_max", [15, N])
+def test_the_map_of_all_data_is_kept(tsne_max, tmp_path, placed):
+    expected = view_of(tsne_max=tsne_max)
+    first, again = (view_of(tsne_max=tsne_max, cache=tmp_path) for _ in range(2))
+    n_model = min(tsne_max, N_TEST)
+    assert placed == [tsne_max, n_model] * 2 + [n_model]
+    for found in (first, again):
+        for view, one in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(view.points, one.points)
+
+
+def test_other_images_or_neighbours_are_another_map(tmp_path, placed):
+    neighbors = make_neighbors(N)
+    turned = replace(neighbors, indices=neighbors.indices[:, ::-1].copy())
+    moved = replace(neighbors, embeddings=np.roll(neighbors.embeddings, 1, axis=0))
+    for each in (neighbors, turned, moved, neighbors):
+        view_of(each, tsne="data", cache=tmp_path)
+    assert placed == [N] * 3
+    view_of(tsne="data", tsne_max=N - 1, cache=tmp_path)
+    assert placed == [*[N] * 3, N - 1]
 
 
 @given(paths_of, st.integers(1, 20), st.integers(0, 5))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from datatools.learn.online import OPERATIONS, OnlineAugmenter, OnlinePolicy
 from datatools.learn.warps import WARPS
@@ -174,6 +175,40 @@ def test_any_policy_keeps_images_within_their_limits(names, epoch):
     found = augmenter(to_batch(PICTURES[:6]), ROWS[:6])
     assert torch.isfinite(found).all()
     assert float(found.min()) >= -0.01 and float(found.max()) <= 255.01
+
+
+class PretendedRows:
+    """Numbers of images, where a batch of FakeTensors has no values that could be looked up."""
+
+    def numpy(self):
+        return np.arange(N)
+
+    def to(self, device):
+        return torch.arange(N, device=device)
+
+
+def run_on_pretended_gpu(policy):
+    """FakeTensors compute shapes and devices only, and refuse what a GPU would: operands on two devices."""
+    with FakeTensorMode():
+        augmenter = make_augmenter(policy, "cuda:0")
+        augmenter.start_epoch(1)
+        return augmenter(torch.zeros((N, 3, 32, 32), device="cuda:0"), PretendedRows())
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [*map(only, AUGMENTERS), EVERYTHING, *PRESETS.values()],
+    ids=[*AUGMENTERS, "everything", *(f"preset {name}" for name in PRESETS)],
+)
+def test_no_step_brings_a_tensor_to_another_device(policy):
+    found = run_on_pretended_gpu(policy)
+    assert str(found.device) == "cuda:0" and found.shape == (N, 3, 32, 32) and found.dtype == torch.float32
+
+
+def test_a_step_that_forgets_the_device_would_be_seen(monkeypatch):
+    monkeypatch.setitem(OPERATIONS, "brightness", lambda images, **_: images + torch.ones(len(images), 1, 1, 1))
+    with pytest.raises(RuntimeError, match="two devices, cuda:0 and cpu"):
+        run_on_pretended_gpu(only("brightness"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU: none was found")
