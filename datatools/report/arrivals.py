@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def to_started_lines(started: Started, folder: Path) -> Iterator[str]:
         return
     if started.imported:
         yield from to_import_lines(started.imported, started.project.root, add=False)
-    change = "" if folder == Path(".") else f"cd {folder} && "
+    change = "" if folder == Path(".") else f"cd {shlex.quote(str(folder))} && "
     yield f"next: {change}dvc repro && datatools summary"
 
 

@@ -139,8 +139,7 @@ def read_outlines(row: Mapping[str, Any]) -> tuple[tuple[Point, ...], ...]:
 def _to_uri(image: RGB) -> str:
     """Single pixels stay as they are; what is shown smaller than it is may lose a little."""
     is_large = max(image.shape[:2]) > SIDE_PX / 2
-    kind, data = ("jpeg", encode_jpeg(image)) if is_large else ("png", encode_png(image))
-    return to_data_uri(data, kind)
+    return to_data_uri(encode_jpeg(image) if is_large else encode_png(image))
 
 
 def _draw_image(

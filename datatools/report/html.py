@@ -50,6 +50,9 @@ def list_tiles(summary: Section) -> list[Section]:
     errors = findings["by_severity"]["error"]
     around = words.interval(model.get("accuracy_low"), model.get("accuracy_high"))
     judged = f"of {curate['images_judged']:,} images judged" if curate["images_judged"] else "not judged yet"
+    judged += (
+        f", {curate['label_issues_confirmed']:,} more decided by people" if curate["label_issues_confirmed"] else ""
+    )
     return [
         {
             "figure": words.count(data["images"]),

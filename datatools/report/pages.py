@@ -22,8 +22,9 @@ def render(template: str, filters: Mapping[str, Callable[..., Any]], values: Map
     return environment.get_template(template).render(**values)
 
 
-def to_data_uri(data: bytes, kind: str = "png") -> Markup:
-    """A picture as the address of itself: a page is one file."""
+def to_data_uri(data: bytes) -> Markup:
+    """A picture, PNG or JPEG, as the address of itself: a page is one file."""
+    kind = "jpeg" if data.startswith(b"\xff\xd8") else "png"
     return Markup(f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")
 
 

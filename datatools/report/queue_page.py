@@ -26,7 +26,8 @@ from datatools.schema import QUEUE
 from datatools.store import load_table, save_text
 
 Row = dict[str, Any]
-MAX_IMAGES = 500  # of a page; at 192 px they are some 20 MB
+MAX_IMAGES = 500  # of a page
+SIDE_PX = 384  # of a photo: what a label is judged by; 500 of them are some 20 MB
 SCRIPT = "queue_page.js"
 
 
@@ -36,7 +37,7 @@ def build_queue_page(dataset: Dataset, queue: pd.DataFrame, root: Path, name: st
     `dataset` has the labels as the next `dvc repro` will see them.
     """
     rows = queue.drop_duplicates("path").head(n_max)
-    pictures = draw_thumbnails(dataset, rows["path"], root)
+    pictures = draw_thumbnails(dataset, rows["path"], root, SIDE_PX)
     document = {
         "key": hashlib.sha256(f"{name}\n{dataset.version}".encode()).hexdigest()[:16],
         "name": name,
@@ -46,7 +47,7 @@ def build_queue_page(dataset: Dataset, queue: pd.DataFrame, root: Path, name: st
         "rows": list_rows(dataset, rows),
     }
     script = (resources.files("datatools.report") / SCRIPT).read_text(encoding="utf-8")
-    uris = {path: to_data_uri(png) for path, png in pictures.items()}
+    uris = {path: to_data_uri(data) for path, data in pictures.items()}
     return render("queue_page.html", {}, {"queue": document, "pictures": uris, **_allowed(script)})
 
 

@@ -85,10 +85,11 @@ def count_classes(dataset: Dataset, split: pd.DataFrame) -> list[Section]:
 def count_split(split: pd.DataFrame, certificate: Mapping[str, Any]) -> Section:
     """Sizes of the sides and of the quarantine, and what the certificate says of groups and near-duplicates that cross."""
     counts = split["split"].value_counts()
-    names = ("groups", "groups_crossing", "near_duplicates_crossing", "largest_class_deviation", "assignment_sha256")
+    names = ("groups_crossing", "near_duplicates_crossing", "largest_class_deviation", "assignment_sha256")
     return {
         "sizes": {side: int(counts.get(side, 0)) for side in SIDES},
         "quarantine": int(counts.get(QUARANTINE, 0)),
+        "groups": _count_groups(certificate),
         "ratios": dict(certificate.get("ratios") or {}),
         **{name: certificate.get(name) for name in names},
     }
@@ -109,6 +110,12 @@ def count_model(metrics: Mapping[str, Any], confusions: Any) -> Section:
             for row in confusions
         ],
     }
+
+
+def _count_groups(certificate: Mapping[str, Any]) -> int | None:
+    """The groups of the data, of all columns that keep images together: an image without one is none."""
+    by_column = certificate.get("groups_by_column")
+    return None if by_column is None else sum(found["groups"] for found in by_column.values())
 
 
 def _left_out(rows: pd.DataFrame, what: str, titles: Mapping[str, str]) -> list[Section]:

@@ -42,10 +42,10 @@ class ReportInputs:
     queue: pd.DataFrame = field(default_factory=QUEUE.empty)
     split: pd.DataFrame = field(default_factory=SPLIT.empty)
     certificate: Mapping[str, Any] = field(default_factory=dict)  # of the split
-    augmented: Mapping[str, Any] = field(default_factory=dict)  # images, parents, objects, dropped: reason -> n
+    augmented: Mapping[str, Any] = field(default_factory=dict)  # images, parents, objects, dropped, labels_gone
     metrics: Mapping[str, Any] = field(default_factory=dict)
     confusions: Sequence[Mapping[str, Any]] = ()  # actual, predicted, n; the most frequent first
-    curate: Mapping[str, Any] = field(default_factory=dict)  # images_judged, label_issues, out_of_fold_accuracy, slices
+    curate: Mapping[str, Any] = field(default_factory=dict)  # what the stage curate counted
     lift: Mapping[str, Any] = field(default_factory=dict)  # what the stage lift wrote
     agreement: Mapping[str, Any] = field(default_factory=dict)  # annotators, n, fleiss, cohen: annotators, n, kappa
     record: Mapping[str, Any] = field(default_factory=dict)  # of the training run
@@ -167,11 +167,12 @@ def _describe_lift(lift: Mapping[str, Any]) -> Section:
 
 def _count_augmented(augmented: Mapping[str, Any]) -> Section:
     counts = {name: int(augmented.get(name) or 0) for name in ("images", "parents", "objects")}
-    return {**counts, "dropped": dict(augmented.get("dropped") or {})}
+    gone = dict(augmented.get("labels_gone") or {})
+    return {**counts, "dropped": dict(augmented.get("dropped") or {}), "labels_gone": gone}
 
 
 def _count_curate(curate: Mapping[str, Any]) -> Section:
-    names = ("images_judged", "label_issues", "out_of_fold_accuracy")
+    names = ("images_judged", "label_issues", "label_issues_confirmed", "out_of_fold_accuracy")
     columns = ("column", "value", "n", "share", "accuracy", "n_wanted", "is_rare")
     slices = [{key: row.get(key) for key in columns} for row in curate.get("slices") or []]
     return {**{name: curate.get(name) for name in names}, "slices": slices}

@@ -110,6 +110,8 @@ def _labels(curate: Section, queue: Section) -> list[RenderableType]:
     lines: list[RenderableType] = []
     if is_number(curate["label_issues"]):
         judged = f"{curate['label_issues']:,} of {count(curate['images_judged'])} judged look wrong"
+        if confirmed := curate.get("label_issues_confirmed"):  # an older report has none
+            judged += f" (and {confirmed:,} that people decided on)"
         agreed = percent(curate["out_of_fold_accuracy"])  # the lower, the more of these are hard images, not errors
         known = is_number(curate["out_of_fold_accuracy"])
         lines.append(Text(judged + (f", by models that agree with {agreed} of all labels" if known else "")))

@@ -1,4 +1,7 @@
-"""Small pictures of images with their boxes and polygons; an image that cannot be read has none."""
+"""Small pictures of images with their boxes and polygons; an image that cannot be read has none.
+
+A photo is a JPEG, which pages show smooth; an icon that is enlarged is a PNG, of which pages show every pixel.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from datatools.dataset import Dataset
-from datatools.images import RGB, UnreadableImageError, draw_shapes, encode_png
+from datatools.images import RGB, UnreadableImageError, draw_shapes, encode_jpeg, encode_png
 from datatools.masks import rings_of
 from datatools.raw import open_raw
 from datatools.schema import BOX
@@ -24,15 +28,17 @@ MAX_DECISIONS = 18
 Point = list[float]
 
 
-def draw_thumbnails(dataset: Dataset, paths: Iterable[str | None], root: Path) -> dict[str, bytes]:
-    """Return path -> PNG of 128 to 192 px for each image below `root` that can be read, in the order of `paths`."""
+def draw_thumbnails(
+    dataset: Dataset, paths: Iterable[str | None], root: Path, side_px: int = SIDE_PX
+) -> dict[str, bytes]:
+    """Return path -> JPEG or PNG for each image below `root` that can be read, in the order of `paths`: see `draw_image`."""
     objects = dict(iter(dataset.objects.groupby("path")))
     raw = open_raw(root)
     drawn: dict[str, bytes] = {}
     for path in paths:
         if path and path not in drawn and is_below_root(path):
             try:
-                drawn[path] = encode_png(draw_image(raw.decode(path), objects.get(path)))
+                drawn[path] = _encode(raw.decode(path), objects.get(path), side_px)
             except (UnreadableImageError, ValueError):  # ValueError: a path with a null byte
                 continue
     return drawn
@@ -45,9 +51,17 @@ def choose_paths(summary: dict[str, Any]) -> list[str | None]:
     return [row["path"] for row in [*rows, *summary["queue"]["top"][: summary["queue"]["shown"]]]]
 
 
-def draw_image(image: RGB, objects: pd.DataFrame | None = None) -> RGB:
-    """`image`, longer side 128 to 192 px, with each object's outline: its polygons if it has a mask, else its box."""
-    small = shrink_image(image, SIDE_PX)
+def _encode(image: RGB, objects: pd.DataFrame | None, side_px: int) -> bytes:
+    drawn = draw_image(image, objects, side_px)
+    return encode_png(drawn) if max(drawn.shape) > max(image.shape) else encode_jpeg(drawn)
+
+
+def draw_image(image: RGB, objects: pd.DataFrame | None = None, side_px: int = SIDE_PX) -> RGB:
+    """`image` with each object's outline: its polygons if it has a mask, else its box.
+
+    Its longer side is `side_px` at most; up to 64 px it is enlarged to up to 128 px, every pixel to a square.
+    """
+    small = shrink_image(image, side_px)
     ratio_xy = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
     boxes, polygons = _shapes(objects.head(MAX_OBJECTS)) if objects is not None else ([], [])
     size_wh = image.shape[1], image.shape[0]
@@ -57,15 +71,22 @@ def draw_image(image: RGB, objects: pd.DataFrame | None = None) -> RGB:
 
 
 def shrink_image(image: RGB, side_px: int) -> RGB:
-    """Average blocks of whole pixels until no side is longer than `side_px`; a smaller image stays as it is."""
-    height, width = image.shape[:2]
-    step = math.ceil(max(height, width) / side_px)
-    if step <= 1:
+    """Average the area of each new pixel, so that the longer side is `side_px`; a smaller image stays as it is."""
+    longest = max(image.shape[:2])
+    if longest <= side_px:
         return image
-    rows, columns = min(step, height), min(step, width)
-    cut = image[: height // rows * rows, : width // columns * columns]
-    blocks = cut.reshape(height // rows, rows, width // columns, columns, 3)
-    return np.asarray(blocks.mean(axis=(1, 3)).round(), dtype=np.uint8)
+    height, width = (max(1, round(size * side_px / longest)) for size in image.shape[:2])
+    shrunk = _average_rows(_average_rows(image, height).swapaxes(0, 1), width).swapaxes(0, 1)
+    return np.ascontiguousarray(shrunk.round(), dtype=np.uint8)
+
+
+def _average_rows(rows: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """`n` rows in the place of more, each the average of its share of them: a row on an edge counts in part for both."""
+    edges = np.linspace(0, len(rows), n + 1)
+    first = edges.astype(int)
+    before = (edges - first)[:, None, None] * rows[np.minimum(first, len(rows) - 1)]  # of the row that an edge cuts
+    whole = np.add.reduceat(rows, first[:-1], axis=0, dtype=np.float64)
+    return np.asarray((whole - before[:-1] + before[1:]) * (n / len(rows)))
 
 
 def _shapes(objects: pd.DataFrame) -> tuple[list[Point], list[list[Point]]]:

@@ -113,9 +113,11 @@ def summarise_validation(validation: Validation, examples: pd.DataFrame) -> Sect
     severities = counted["severity"].value_counts()
     outcomes = {outcome.code: outcome for outcome in validation.outcomes}
     n_muted = findings.loc[muted.is_muted, "code"].value_counts()
-    images, n_images = validation.dataset.images, counted["path"].nunique()
+    images = validation.dataset.images
+    is_there = findings["path"].isin(images["path"])  # annotations name images that are not
+    known = findings["path"].where(is_there)
     summary: Section = {
-        "verdict": write_validation_verdict(validation, counted, int(n_images)),
+        "verdict": write_validation_verdict(validation, counted, known[~muted.is_muted].nunique()),
         "title": validation.name,
         "data_version": validation.dataset.version,
         "images": len(images),
@@ -131,7 +133,9 @@ def summarise_validation(validation: Validation, examples: pd.DataFrame) -> Sect
             for outcome in validation.outcomes
         ],
         "codes": [
-            _count_code(outcomes[str(name)], rows, muted, examples[examples["code"] == name])
+            _count_code(
+                outcomes[str(name)], rows, known[rows.index].nunique(), muted, examples[examples["code"] == name]
+            )
             for name, rows in findings.groupby("code", sort=True)
         ],
         "agreement": dict(validation.agreement),
@@ -185,7 +189,7 @@ def to_validation_page(summary: Section, pictures: Mapping[int, FaultPicture]) -
     return render("validation_page.html", {"ticks": _ticks, "shape": _to_svg, "points": corners_of}, values)
 
 
-def _count_code(outcome: Outcome, rows: pd.DataFrame, muted: Muted, examples: pd.DataFrame) -> Section:
+def _count_code(outcome: Outcome, rows: pd.DataFrame, n_images: int, muted: Muted, examples: pd.DataFrame) -> Section:
     name = outcome.code
     n_muted = int(muted.is_muted[rows.index].sum())
     page = paragraphs(name)
@@ -196,7 +200,7 @@ def _count_code(outcome: Outcome, rows: pd.DataFrame, muted: Muted, examples: pd
         "severity": outcome.severity,
         "n": len(rows) - n_muted,
         "n_muted": n_muted,
-        "images": int(rows["path"].nunique()),
+        "images": n_images,
         "hint": hint(name),
         "page": {heading: page[heading] for heading in HEADINGS if heading in page},
         "offers": offers,

@@ -31,7 +31,7 @@ OPS = {
 }
 KINDS = {
     "expert": "for an expert",
-    "label": "label looks wrong",
+    "label": "model disagrees",
     "disagreement": "annotators disagree",
     "duplicate": "near-duplicate",
     "rare": "rare",

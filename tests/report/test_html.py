@@ -156,7 +156,13 @@ def test_a_hostile_thumbnail_path_stays_inside_its_attribute() -> None:
         ({"rejected": make_inputs().rejected.head(0)}, "Nothing was left out."),
         ({"metrics": {}}, "No model was evaluated."),
         (
-            {"certificate": {"groups": 9, "groups_crossing": 2, "near_duplicates_crossing": 1}},
+            {
+                "certificate": {
+                    "groups_by_column": {"writer": {"groups": 9}},
+                    "groups_crossing": 2,
+                    "near_duplicates_crossing": 1,
+                }
+            },
             "Leaks. 2 of 9 groups cross",
         ),
         ({"curate": {}}, "not judged yet"),
@@ -231,6 +237,12 @@ def test_tiles() -> None:
         ("90.0 %", "test accuracy", "74.4 to 96.5"),
         ("1", "errors found", "of 2 findings"),
     ]
+
+
+def test_the_tile_of_doubted_labels_counts_the_confirmed_apart() -> None:
+    curate = {"images_judged": 6, "label_issues": 1, "label_issues_confirmed": 2}
+    tile = list_tiles(summarise(make_inputs(curate=curate), ReportParams()))[1]
+    assert (tile["figure"], tile["note"]) == ("1", "of 6 images judged, 2 more decided by people")
 
 
 def test_provenance_flattens_the_record() -> None:

@@ -10,12 +10,14 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from datatools.dataset import load_dataset
 from datatools.fixes.history import load_decided
 from datatools.fixes.importing import import_records
 from datatools.fixes.records import load_records
+from datatools.images import encode_png
 from datatools.report.queue_page import build_queue_page, list_rows, save_queue_page
 from datatools.schema import QUEUE
 from datatools.store import save_table
@@ -71,6 +73,21 @@ def test_the_first_images_are_on_the_page_each_once(queued, tmp_path: Path):
     page = (tmp_path / "page.html").read_text()
     assert [row["path"] for row in document(page, "queue")["rows"]] == ["a.png", "b.png"]
     assert set(document(page, "pictures")) == {"a.png", "b.png"}
+
+
+def test_photos_are_large_and_smooth_and_icons_show_their_pixels(queued, browser, tmp_path: Path):
+    for name, side in (("a.png", 500), ("b.png", 28)):
+        (queued.raw / name).write_bytes(encode_png(np.full((side, side, 3), 128, dtype=np.uint8)))
+    (tmp_path / "sizes.html").write_text(
+        build_queue_page(load_dataset(queued.dataset), make_queue("a.png", "b.png"), queued.raw, "set")
+    )
+    page = browser.new_page()
+    page.goto((tmp_path / "sizes.html").as_uri())
+    shown = [
+        page.locator("#list img").nth(number).evaluate("i => [i.naturalWidth, getComputedStyle(i).imageRendering]")
+        for number in range(2)
+    ]
+    assert shown == [[384, "auto"], [112, "pixelated"]]
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
+import pytest
 
 from datatools.report.sections import (
     count_classes,
@@ -120,6 +123,15 @@ def test_split_takes_sizes_from_the_rows() -> None:
     split = count_split(inputs.split, inputs.certificate)
     assert split["sizes"] == {"train": 4, "val": 1, "test": 1}
     assert (split["groups"], split["groups_crossing"], split["assignment_sha256"]) == (3, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("groups_by_column", "n"),
+    [({}, 0), ({"group": {"groups": 0, "crossing": 0}}, 0), ({"a": {"groups": 2}, "b": {"groups": 3}}, 5)],
+)
+def test_groups_are_those_of_the_data_as_the_certificate_counts_them(groups_by_column: Any, n: int) -> None:
+    certificate = {"groups": 200, "groups_crossing": 0, "groups_by_column": groups_by_column}
+    assert count_split(SPLIT.empty(), certificate)["groups"] == n, "200 are the units: an image of no group is one"
 
 
 def test_split_without_certificate() -> None:

@@ -162,7 +162,7 @@ def test_a_data_set_alone_is_enough() -> None:
     json.dumps(summary, allow_nan=False)
     assert summary["headline"] == "0 images in, 0 left out."
     assert summary["model"] == {}
-    assert summary["augmented"] == {"images": 0, "parents": 0, "objects": 0, "dropped": {}}
+    assert summary["augmented"] == {"images": 0, "parents": 0, "objects": 0, "dropped": {}, "labels_gone": {}}
 
 
 @pytest.mark.parametrize("text", HOSTILE)

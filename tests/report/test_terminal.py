@@ -38,7 +38,7 @@ Kappa     Fleiss' kappa 0.951 of 2 annotators on 6 images; Cohen's: ann and bo 0
 Split     4 train, 1 val, 1 test; 0 of 3 groups cross, 0 near-duplicates cross
 Model     test accuracy 90.0 % (74.4 to 96.5), 95 % interval, 30 images; macro F1 85.0 %
 Labels    1 of 6 judged look wrong, by models that agree with 88.0 % of all labels
-          2 images to review: 1 label looks wrong, 1 rare
+          2 images to review: 1 model disagrees, 1 rare
 Fixes     1 applied
 
 Look at these first
@@ -136,3 +136,10 @@ def test_an_empty_data_set() -> None:
 
 def test_same_summary_same_text() -> None:
     assert render() == render()
+
+
+def test_labels_that_a_person_confirmed_are_counted_apart() -> None:
+    curate = {"images_judged": 6, "label_issues": 1, "label_issues_confirmed": 2, "out_of_fold_accuracy": 0.88}
+    text = render(curate=curate)
+    assert "1 of 6 judged look wrong (and 2 that people decided on), by models" in text
+    assert "1 label looks wrong." in text

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datatools.images import RGB, decode_image
+from datatools.images import RGB, decode_image, encode_png
 from datatools.params import ReportParams
 from datatools.report.summary import summarise
 from datatools.report.thumbnails import MAX_DECISIONS, choose_paths, draw_image, draw_thumbnails, shrink_image
@@ -37,9 +37,10 @@ def box(*corners: float) -> pd.DataFrame:
         ((8, 8), (128, 128)),
         ((100, 100), (100, 100)),
         ((192, 192), (192, 192)),
-        ((400, 300), (133, 100)),
-        ((1, 5000), (1, 185)),
-        ((5000, 1), (185, 1)),
+        ((400, 300), (192, 144)),
+        ((193, 193), (192, 192)),
+        ((1, 5000), (1, 192)),
+        ((5000, 1), (192, 1)),
         ((1, 1), (128, 128)),
     ],
 )
@@ -47,14 +48,24 @@ def test_size(size_hw: tuple[int, int], expected_hw: tuple[int, int]) -> None:
     assert draw_image(grey(*size_hw)).shape == (*expected_hw, 3)
 
 
-def test_shrinking_averages_and_leaves_the_input_alone() -> None:
-    image = np.zeros((400, 400, 3), dtype=np.uint8)
+def test_shrinking_by_a_whole_factor_averages_blocks_and_leaves_the_input_alone() -> None:
+    image = np.zeros((576, 576, 3), dtype=np.uint8)
     image[::3] = 255
     before = image.copy()
     small = shrink_image(image, 192)
-    assert small.shape == (133, 133, 3)
+    assert small.shape == (192, 192, 3)
     assert set(np.unique(small)) == {85}
     assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize(("height", "width"), [(200, 193), (298, 224), (301, 977), (1, 1000), (700, 3)])
+def test_shrinking_by_any_factor_is_the_average_of_the_area(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    small = shrink_image(image, 192)
+    rows, columns = small.shape[:2]
+    tall = np.repeat(image, rows, axis=0).reshape(rows, height, width, 3).mean(axis=1)  # so many that blocks are whole
+    both = np.repeat(tall, columns, axis=1).reshape(rows, columns, width, 3).mean(axis=2)
+    assert np.abs(small - both).max() <= 0.5 + 1e-6
 
 
 def test_a_box_is_drawn_where_it_is() -> None:
@@ -65,8 +76,8 @@ def test_a_box_is_drawn_where_it_is() -> None:
 
 def test_a_box_shrinks_with_a_large_image() -> None:
     drawn = draw_image(grey(1000, 1000), box(500, 0, 1000, 500))
-    assert drawn.shape[0] == 166
-    assert drawn[40, 83].tolist() == [220, 40, 40]
+    assert drawn.shape[0] == 192
+    assert drawn[40, 96].tolist() == [220, 40, 40]
 
 
 def test_a_mask_is_drawn_and_its_box_is_not() -> None:
@@ -119,6 +130,16 @@ def test_images_that_cannot_be_read_have_no_picture(tmp_path: Path) -> None:
         "x" * 5000,
     ]
     assert list(draw_thumbnails(make_dataset(), paths, root)) == ["0.png"]
+
+
+def test_a_photo_is_a_jpeg_as_large_as_asked_for_and_an_icon_a_png_of_squares(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(encode_png(grey(298, 224)))
+    (tmp_path / "icon.png").write_bytes(encode_png(grey(28, 28)))
+    drawn = draw_thumbnails(make_dataset(), ["photo.png", "icon.png"], tmp_path)
+    larger = draw_thumbnails(make_dataset(), ["photo.png", "icon.png"], tmp_path, side_px=384)
+    assert [data[:2] for data in drawn.values()] == [b"\xff\xd8", b"\x89P"]
+    assert [decode_image(data).shape[:2] for data in drawn.values()] == [(192, 144), (112, 112)]
+    assert [decode_image(data).shape[:2] for data in larger.values()] == [(298, 224), (112, 112)]
 
 
 def test_thumbnails_carry_the_outlines_of_their_image(tmp_path: Path) -> None:

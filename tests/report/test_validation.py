@@ -78,6 +78,18 @@ def test_counts_add_up(faulty: Validation, report: ValidationReport) -> None:
     assert {row["code"] for row in summary["checks"]} == {check.code for check in load_checks()}
 
 
+def test_images_that_are_not_there_are_not_counted_as_images(faulty: Validation, root: Path) -> None:
+    names = [*faulty.dataset.images["path"], *(f"gone/{n}.png" for n in range(9))]
+    found = [Finding("annotation without image", name, score=0.0) for name in names]
+    findings = to_table(found, "LBL005", 1, "error")
+    outcomes = [Outcome("LBL005", "annotation without image", "error", 1, "found", len(found))]
+    told = replace(faulty, findings=findings, outcomes=outcomes, muted=apply_mutes(findings, (), TODAY))
+    report = build_validation(told, root)
+    assert report.summary["verdict"] == "16 errors on 7 of 7 images."
+    assert [row["images"] for row in report.summary["codes"]] == [7]
+    assert "16 errors on 7 of 7 images" in report.markdown and "16 findings, on 7 images" in report.html
+
+
 def test_seconds_are_not_in_the_document(faulty: Validation, root: Path, report: ValidationReport) -> None:
     slow = replace(faulty, outcomes=[replace(outcome, seconds=9.0) for outcome in faulty.outcomes])
     assert build_validation(slow, root) == report

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datatools.checks import wrong_label
+from datatools.report import words
 from datatools.report.words import (
     count,
     describe_agreement,
@@ -154,3 +156,7 @@ def test_numpy_numbers_count_as_numbers_once_plain() -> None:
 )
 def test_agreement_in_a_sentence(agreement: dict[str, Any], text: str) -> None:
     assert describe_agreement(agreement, "<{}>".format) == text
+
+
+def test_the_queue_does_not_call_a_label_wrong_that_a_model_only_disagrees_with() -> None:
+    assert words.KINDS["label"] != wrong_label.CHECK.title, "these are counted apart: cleanlab doubts some of them"

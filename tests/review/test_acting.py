@@ -116,7 +116,7 @@ def test_the_panel_tells_facts_progress_and_who_and_nothing_in_them_is_markup(fi
     assert "**1.png**" in above and "label **cat** · suggested **dog** · score 0.25 · rank 1 · train" in above
     assert r"says \*dog\* \<img src=x\>" in above and "bob **dog**" in above and "Decided: Ann: ask" in above
     assert below.startswith("**0 of 3 decided** · 1 for an expert") and "Reviewer: Ann" in below
-    assert "- 2 label looks wrong" in below
+    assert "- 2 model disagrees" in below
     assert "Open an image" in acting.describe(context())[0]
     assert "**2 images selected.**" in acting.describe(context(selected=["s1", "s2"]))[0]
 

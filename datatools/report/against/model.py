@@ -55,12 +55,16 @@ def summarise_models(
     found = compare_models(tables[0], tables[1], same, datasets[1].classes)
     found["cases"] = {kind: {"n": len(rows), "shown": rows[:CASES]} for kind, rows in found["cases"].items()}
     facts = {
-        "stale": after.find_stale("evaluate"),
+        "stale": after.find_stale("evaluate") or _of_before(before.find_stale("evaluate")),
         "also_changed": find_other_changes(before.stages, after.stages),
         "runs": {name: load_run(files) for name, files in (("before", before), ("after", after))},
     }
     plain: Section = to_plain({**found, **facts})
     return plain
+
+
+def _of_before(stale: str) -> str:
+    return f"before: {stale}" if stale else ""
 
 
 def load_predictions(files: VersionFiles, dataset: Dataset, split: pd.DataFrame | None) -> pd.DataFrame | None:

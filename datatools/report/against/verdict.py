@@ -9,6 +9,7 @@ from datatools.report.words import is_number, plural
 Section = dict[str, Any]
 GOOD, BAD, SAME, CHANGED, UNKNOWN = "good", "look", "same", "changed", "unknown"
 MOST = 3  # kinds of change that the sentence names
+NAMED = "relabelled"  # this one always
 WORDS = {  # kind of change -> words for one and for several
     "image added": ("image added", "images added"),
     "image removed": ("image removed", "images removed"),
@@ -41,10 +42,16 @@ def write_verdict(document: Section) -> Section:
 
 
 def list_kinds(by_kind: Section, most: int = len(WORDS)) -> str:
-    """`50 annotations relabelled, 3 images added`: the most frequent kinds first, and how many changes the others are."""
+    """`50 annotations relabelled, 3 images added`: the most frequent kinds first, and how many changes the others are.
+
+    A relabelling is always named: it changes what the model is told, however many images came in beside it.
+    """
     ranked = sorted(by_kind.items(), key=lambda item: -item[1])
-    parts = [plural(n, *WORDS[kind]) for kind, n in ranked[:most]]
-    rest = sum(n for _, n in ranked[most:])
+    names = [kind for kind, _ in ranked[:most]]
+    if NAMED in by_kind and NAMED not in names:
+        names[-1] = NAMED
+    parts = [plural(by_kind[kind], *WORDS[kind]) for kind in names]
+    rest = sum(n for kind, n in ranked if kind not in names)
     return ", ".join(parts) + (f" and {plural(rest, 'other change')}" if rest else "")
 
 
@@ -160,6 +167,8 @@ def _write_model(model: Section | None) -> str:
         return ""
     if "missing" in model or not model["images"]["common"]:
         return "The models were not compared."
+    if model["stale"]:
+        return "A model is out of date: what the change did to it is not known."
     found, n = model["accuracy"], plural(model["images"]["common"], "common test image")
     what = "change" if model["also_changed"] else "change of the data"
     if not found["is_real"]:

@@ -18,7 +18,7 @@ from datatools.report.against.data import describe_value, take_turns
 from datatools.report.against.model import align_versions, load_lift, load_predictions
 from datatools.report.against.other_changes import find_other_changes
 from datatools.report.against.pictures import MAX_CLASSES, choose_classes, draw_confusion_change, draw_maps
-from datatools.report.against.verdict import judge, list_kinds, points, write_difference
+from datatools.report.against.verdict import judge, list_kinds, points, write_difference, write_verdict
 from datatools.schema import PREDICTIONS
 from datatools.store import save_csv, save_json, save_table
 from datatools.version_files import VersionFiles, open_files
@@ -91,6 +91,23 @@ def test_a_workspace_that_is_out_of_date_says_so(tmp_path: Path) -> None:
     assert "is not what the stage evaluate wrote" in open_files(project.root, None).find_stale("evaluate")
     document = collect_against(project, "HEAD").document
     assert "is not what the stage evaluate wrote" in document["model"]["stale"]
+
+
+@pytest.mark.parametrize("stale", ["before", "after"])
+def test_of_a_model_that_is_out_of_date_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stale: str
+) -> None:
+    project = write(start(tmp_path / "p"), BASE, "base")
+    monkeypatch.setattr(
+        VersionFiles,
+        "find_stale",
+        lambda files, *_: "x changed" if (files.commit is not None) == (stale == "before") else "",
+    )
+    document = collect_against(project, "HEAD").document
+    assert document["model"]["stale"] == ("before: x changed" if stale == "before" else "x changed")
+    verdict = write_verdict(document)
+    assert verdict["sentence"].endswith("A model is out of date: what the change did to it is not known.")
+    assert verdict["rows"][0]["text"] == f"{stale} is out of date: x changed. Run dvc repro"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +215,15 @@ def test_a_difference_in_words(found: dict[str, Any], words: str) -> None:
 
 def test_kinds_in_words() -> None:
     assert list_kinds({"relabelled": 2, "image added": 1}) == "2 annotations relabelled, 1 image added"
-    assert list_kinds({"relabelled": 2, "image added": 1, "moved": 5}, most=1) == "5 boxes moved and 3 other changes"
+    assert list_kinds({"split moved": 2, "image added": 1, "moved": 5}, most=1) == "5 boxes moved and 3 other changes"
+
+
+def test_a_relabelling_is_named_however_rare() -> None:
+    kinds = {"relabelled": 1, "image added": 9, "annotation added": 8, "moved": 7}
+    assert (
+        list_kinds(kinds, most=3) == "9 images added, 8 annotations added, 1 annotation relabelled and 7 other changes"
+    )
+    assert list_kinds(kinds, most=4).endswith("7 boxes moved, 1 annotation relabelled")
     assert (points(None), write_difference({"value": None, "low": None})) == ("-", "unknown")
 
 
