@@ -13,6 +13,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from datatools.errors import DatatoolsError
+from datatools.init import TEMPLATE, find_other_files
 from datatools.project import Project
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -29,8 +30,11 @@ class Answer:
     text: str
 
 
-def examine(project: Project) -> list[Answer]:
-    """Look at Python, packages, OpenCV, imgaug, mongod, GPU, disk and DVC; changes nothing."""
+def examine(project: Project | None) -> list[Answer]:
+    """Look at Python, packages, OpenCV, imgaug, mongod, GPU, disk, DVC and the pipeline's files; changes nothing.
+
+    Without a project: at what does not belong to one.
+    """
     providers = metadata.packages_distributions()
     return [
         _python(sys.version_info[:2]),
@@ -39,8 +43,7 @@ def examine(project: Project) -> list[Answer]:
         judge_imgaug(sorted(set(providers.get("imgaug", ())))),
         _mongod(),
         _device(),
-        judge_space(_size(project.raw), shutil.disk_usage(project.root).free),
-        *judge_dvc(_dvc_config(project.root), project.root, os.geteuid() == 0),
+        *_judge_project(project),
     ]
 
 
@@ -93,6 +96,27 @@ def judge_dvc(config: Mapping[str, Mapping[str, str]], root: Path, is_root_user:
         yield Answer("DVC remote", OK, f"{name}: {url}")
     else:
         yield Answer("DVC remote", PROBLEM, f"{name}: {url} cannot be written: see docs/sharing.md")
+
+
+def _judge_project(project: Project | None) -> Iterator[Answer]:
+    if project is None:
+        yield Answer("project", NOTE, "none here or above: disk, DVC and pipeline are not looked at")
+        return
+    yield judge_space(_size(project.raw), shutil.disk_usage(project.root).free)
+    yield from judge_dvc(_dvc_config(project.root), project.root, os.geteuid() == 0)
+    yield from _judge_files(project.root)
+
+
+def _judge_files(root: Path) -> Iterator[Answer]:
+    """Whether the pipeline and the scripts of its stages are those that this version of datatools would write."""
+    if (root / "datatools" / TEMPLATE.name).exists() or not (root / "dvc.yaml").exists():
+        return  # a project with the library in it, as datatools' own is, has a pipeline of its own
+    others, own = find_other_files(root), f"datatools {metadata.version('datatools')}"
+    if others:
+        text = f"{', '.join(others)}: not as {own} writes them. If you did not change them, delete them and run: datatools init ."
+        yield Answer("pipeline", NOTE, text)
+    else:
+        yield Answer("pipeline", OK, f"as {own} writes it")
 
 
 def _python(version: tuple[int, ...]) -> Answer:

@@ -22,6 +22,12 @@ def load_lock(disk: OnDisk) -> Stages:
     return disk.lock or {}
 
 
+def list_missing_stages(disk: OnDisk) -> list[str]:
+    """The stages of dvc.yaml, in its order, that dvc.lock does not have: they never ran to their end."""
+    lock = load_lock(disk)
+    return [name for name in _load_pipeline(disk) if name not in lock]
+
+
 def is_lock_broken(disk: OnDisk) -> bool:
     """Whether there is a dvc.lock that DVC did not write, or not to its end."""
     return disk.lock is None and (disk.root / LOCK).exists()

@@ -13,15 +13,17 @@ from pathlib import Path
 
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
+from datatools.free_folder import check_free
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
 from datatools.import_data import Imported, import_data
-from datatools.project import Project
+from datatools.project import LAYOUT, Project
 from datatools.raw import open_raw
 from datatools.tree import Tree, UnreadableFileError
 
 TEMPLATE = Path(__file__).parent / "template"
 PIPELINE = "pipeline.yaml"  # dvc.yaml in a project; under that name DVC would take the template for a pipeline of ours
+PARAMS, MUTES = LAYOUT["params"], LAYOUT["mutes"]
 LINES = {  # file -> lines that a project needs; they are added to what is there
     ".dvcignore": ("__pycache__/", "*.pyc", "/.venv/", "/data/raw/batches/.new-*"),
     ".gitignore": (
@@ -73,7 +75,7 @@ def init_project(
 
     Files that are there stay as they are; to `.gitignore`, `.dvcignore` and `.gitattributes` missing lines are added.
     Raises DatatoolsError, before anything is written, when another pipeline is there, when the data root has files and data
-    is to be brought, and when Git is missing.
+    is to be brought, when Git is missing, and when it ignores what a project keeps in it.
     """
     if ci is not None and ci not in WORKFLOWS:
         raise DatatoolsError(f"--ci must be one of {', '.join(WORKFLOWS)}. Got {ci!r} instead.")
@@ -81,7 +83,7 @@ def init_project(
     if ci is not None and not bring_data and (folder / "dvc.yaml").exists() and (folder / "params.yaml").exists():
         written, kept = _write_workflows(folder, ci)
         return Started(Project(folder), tuple(written), tuple(kept))
-    _check_free(folder, bring_data)
+    check_free(folder, bring_data, TEMPLATE / PIPELINE)
     folder.mkdir(parents=True, exist_ok=True)
     _start_git_and_dvc(folder)
     written, kept = _copy_template(folder)
@@ -95,11 +97,14 @@ def init_project(
         settings = {"train.image_size_px": str(_choose_size(project.raw))}
     elif lay_out is not None:
         settings = dict(lay_out(project))
-    if "params.yaml" in written:
-        file = folder / "params.yaml"
+    if settings and _is_same(folder / PARAMS, TEMPLATE / PARAMS):  # also what an init that did not end left there
+        file = folder / PARAMS
         file.write_text(set_params(file.read_text(encoding="utf-8"), settings), encoding="utf-8", newline="\n")
+        if PARAMS in kept:
+            kept.remove(PARAMS)
+            written.append(PARAMS)
     if project.raw.exists():
-        run(folder, sys.executable, "-m", "dvc", "add", "--quiet", "data/raw")
+        run(folder, sys.executable, "-m", "dvc", "add", "data/raw")
     return Started(project, tuple(written), tuple(kept), imported)
 
 
@@ -114,7 +119,10 @@ def set_params(text: str, settings: Mapping[str, str]) -> str:
 
 
 def run(folder: Path, *command: str) -> None:
-    """Run a command in `folder`; raises DatatoolsError with its last line when it fails or is not there."""
+    """Run a command in `folder`; raises DatatoolsError with its last line when it fails or is not there.
+
+    Without --quiet: DVC would not say why it fails.
+    """
     try:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     except FileNotFoundError as error:
@@ -126,26 +134,28 @@ def run(folder: Path, *command: str) -> None:
         ) from error
 
 
+def find_other_files(folder: Path) -> list[str]:
+    """Files of the project that are not as this version writes them, or missing: an older version's, or changed since.
+
+    What people are meant to edit, parameters and mutes, is not looked at.
+    """
+    names = [name for name in _template_files() if name not in (PARAMS, MUTES)]
+    return [own for name in names if not _is_same(folder / (own := _own_name(name)), TEMPLATE / name)]
+
+
+def _is_same(file: Path, template: Path) -> bool:
+    return file.is_file() and file.read_text(encoding="utf-8", errors="replace") == template.read_text(encoding="utf-8")
+
+
 def _template_files() -> list[str]:
     files = [path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix in (".py", ".yaml")]
     names = sorted(path.relative_to(TEMPLATE).as_posix() for path in files)
     return [name for name in names if not name.startswith("ci/")]
 
 
-def _check_free(folder: Path, bring_data: bool) -> None:
-    """Raise DatatoolsError where init would have to overwrite something, or could not use it."""
-    if folder.exists() and not folder.is_dir():
-        raise DatatoolsError(f"{folder}: expected a folder or nothing. Got a file: name another folder.")
-    pipeline = folder / "dvc.yaml"
-    if pipeline.exists() and pipeline.read_bytes() != (TEMPLATE / PIPELINE).read_bytes():
-        raise DatatoolsError(
-            f"{pipeline}: expected none, or the one that init writes. Got another pipeline: start in a folder of its own."
-        )
-    raw = Project(folder).raw
-    if bring_data and raw.exists() and any(raw.iterdir()):
-        raise DatatoolsError(f"{raw}: expected an empty or missing folder. Got files: use `datatools import` instead.")
-    if shutil.which("git") is None:
-        raise DatatoolsError("expected the command 'git'. Got none on this machine: install it.")
+def _own_name(name: str) -> str:
+    """What a file of the template is called in a project."""
+    return "dvc.yaml" if name == PIPELINE else name
 
 
 def _start_git_and_dvc(folder: Path) -> None:
@@ -155,7 +165,7 @@ def _start_git_and_dvc(folder: Path) -> None:
     if not (folder / ".dvc").exists():
         at_top = inside.returncode != 0 or Path(inside.stdout.strip()).resolve() == folder.resolve()
         dvc = (sys.executable, "-m", "dvc")
-        run(folder, *dvc, "init", "--quiet", *(() if at_top else ("--subdir",)))
+        run(folder, *dvc, "init", *(() if at_top else ("--subdir",)))
         run(folder, *dvc, "config", "core.analytics", "false")
 
 
@@ -163,7 +173,7 @@ def _copy_template(folder: Path) -> tuple[list[str], list[str]]:
     """Write what is missing; returns the files written and those kept."""
     written, kept = [], []
     for name in _template_files():
-        own_name = "dvc.yaml" if name == PIPELINE else name
+        own_name = _own_name(name)
         target = folder / own_name
         if target.exists():
             kept.append(own_name)

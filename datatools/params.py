@@ -17,6 +17,7 @@ from datatools.formats import AUTO, NAMES
 from datatools.policy.steps import PRESETS, Step, choose_policy, parse_policy
 
 T = TypeVar("T")
+MAX_SEED = 2**32 - 1  # the largest that scikit-learn takes
 
 
 def param(
@@ -83,6 +84,14 @@ class NeighborsParams:
         64, "At most so many nearest images are compared with each image by their pixels.", low=1, high=10000
     )
     device: str = param("auto", "auto takes CUDA where there is a GPU.", choices=("auto", "cpu", "cuda"))
+
+    def check(self, where: str) -> None:
+        """Refuse a side that the network cannot take. Raises DatatoolsError."""
+        if self.image_size_px % 32:
+            raise DatatoolsError(
+                f"{where}.image_size_px must be a multiple of 32. Got {self.image_size_px} instead: "
+                f"set {max(32, self.image_size_px // 32 * 32)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,14 @@ class SplitParams:
     )
     folds: int = param(0, "Cut train and val together into so many folds of whole groups; 0: none.", low=0, high=100)
 
+    def check(self, where: str) -> None:
+        """Refuse shares that do not add up to 1, and a single fold. Raises DatatoolsError."""
+        total = self.train + self.val + self.test
+        if not math.isclose(total, 1.0, rel_tol=1e-5):
+            raise DatatoolsError(f"{where}.train + val + test must be 1. Got {total:g} instead: correct one of them.")
+        if self.folds == 1:
+            raise DatatoolsError(f"{where}.folds must be 0 (none) or at least 2. Got 1 instead: correct it.")
+
 
 @dataclass(frozen=True)
 class AugmentParams:
@@ -217,7 +234,7 @@ class TrainParams:
     weight_decay: float = param(0.0005, "L2 penalty.", low=0)
     device: str = param("auto", "auto takes CUDA where there is a GPU.", choices=("auto", "cpu", "cuda"))
     precision: str = param("auto", "auto takes bf16 where the hardware has it.", choices=("auto", "bf16", "fp32"))
-    seed: int = param(0, "Initial weights and the order of the images.", low=0)
+    seed: int = param(0, "Initial weights and the order of the images.", low=0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -230,7 +247,12 @@ class EvaluateParams:
         "t-SNE of all data by the neighbour graph, of the test side as the model sees it, or both.",
         choices=("data", "model", "both"),
     )
-    tsne_max: int = param(2000, "Each t-SNE shows at most so many images; 30,000 cost about 10 CPU seconds.", low=10)
+    tsne_max: int = param(
+        2000,
+        "Each t-SNE shows at most so many images: of all data a sample that stays, of the test side the misclassified first; "
+        "30,000 cost about 10 CPU seconds.",
+        low=10,
+    )
 
 
 @dataclass(frozen=True)
@@ -248,7 +270,7 @@ class CurateParams:
     spread_min: float = param(
         0.25, "A class that spreads less in feature space than this share of the usual class is narrow.", low=0, high=1
     )
-    seed: int = param(0, "Folds and initial weights.", low=0)
+    seed: int = param(0, "Folds and initial weights.", low=0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)

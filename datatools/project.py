@@ -48,9 +48,17 @@ LAYOUT = {
 
 def find_project(start: Path) -> Project:
     """The project that the folder `start` is in; raises DatatoolsError when neither it nor a parent is one."""
+    project = look_for_project(start)
+    if project is None:
+        raise DatatoolsError(
+            f"{start}: expected a project with dvc.yaml and params.yaml here or above. Got none: change into one."
+        )
+    return project
+
+
+def look_for_project(start: Path) -> Project | None:
+    """The project that the folder `start` is in; None when neither it nor a parent is one."""
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").exists() and (folder / "params.yaml").exists():
             return Project(folder)
-    raise DatatoolsError(
-        f"{start}: expected a project with dvc.yaml and params.yaml here or above. Got none: change into one."
-    )
+    return None

@@ -6,7 +6,7 @@ Both read dvc.lock: for each stage it has the hashes of what the stage read and 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,25 @@ def find_stale(root: Path, stages: Stages, names: tuple[str, ...], disk: OnDisk 
     return ""
 
 
+def find_stale_in(revision: Revision, names: tuple[str, ...]) -> str:
+    """As find_stale, of a commit: was it made before the pipeline had run to the end? Empty if nothing shows it.
+
+    Looks at what an earlier stage wrote, at what `dvc add` recorded and at parameters, as Git has them; not at code nor at
+    other files in Git.
+    """
+    stages, committed = revision.stages, functools.partial(git.read_committed, revision.root, revision.commit)
+    load = functools.cache(lambda path: _parse_yaml(committed(path)))
+    for name in _with_earlier(stages, names):
+        changed = [f"{key} in {file} changed" for file, key in _changed_params(stages[name], load)]
+        for dep in stages[name].get("deps", ()):
+            recorded = find_out(stages, dep["path"]) or _pointed(load(f"{dep['path']}.dvc"))
+            if recorded not in (None, dep.get("md5")):
+                changed.append(f"{dep['path']} changed")
+        if changed:
+            return f"{changed[0]} since the stage {name} ran"
+    return ""
+
+
 class OnDisk:
     """The project on disk, where each file is looked at once: most are read by many stages."""
 
@@ -172,13 +191,17 @@ class OnDisk:
 
     def changed_params(self, stage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """File and name, with dots between the keys, of each parameter that is not what the stage of dvc.lock ran with."""
-        for file, values in stage.get("params", {}).items():
-            for key, before in values.items():
-                now = self.load_yaml(self.root / file)
-                for part in key.split("."):
-                    now = now.get(part) if isinstance(now, dict) else None
-                if now != before:
-                    yield file, key
+        return _changed_params(stage, lambda file: self.load_yaml(self.root / file))
+
+
+def _changed_params(stage: Mapping[str, Any], load: Callable[[str], Any]) -> Iterator[tuple[str, str]]:
+    for file, values in stage.get("params", {}).items():
+        for key, before in values.items():
+            now = load(file)
+            for part in key.split("."):
+                now = now.get(part) if isinstance(now, dict) else None
+            if now != before:
+                yield file, key
 
 
 def _tell_params(disk: OnDisk, stage: Mapping[str, Any]) -> Iterator[str]:
@@ -217,10 +240,22 @@ def load_yaml(path: Path) -> Any:
         return None
 
 
+def _parse_yaml(data: bytes | None) -> Any:
+    try:
+        return None if data is None else yaml.load(data, LOADER)
+    except (ValueError, yaml.YAMLError):
+        return None
+
+
 def _read_pointer(path: Path) -> str | None:
     """The hash that `dvc add` recorded for `path`; None where it is not tracked by a file of its own."""
+    return _pointed(load_yaml(path.with_name(f"{path.name}.dvc")))
+
+
+def _pointed(document: Any) -> str | None:
+    """The hash in a file that `dvc add` wrote."""
     try:
-        return str(load_yaml(path.with_name(f"{path.name}.dvc"))["outs"][0]["md5"])
+        return str(document["outs"][0]["md5"])
     except (KeyError, IndexError, TypeError):
         return None
 

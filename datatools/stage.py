@@ -14,6 +14,7 @@ from datatools.params import SECTIONS, load_params
 from datatools.store import only_one
 
 T = TypeVar("T")
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 STATE = ".datatools"  # beside params.yaml: locks and caches that DVC does not delete
 
 
@@ -21,7 +22,7 @@ def stage(name: str, *paths: str) -> Callable[[Callable[[argparse.Namespace, Any
     """Make `work(args, params)` a stage's `main(argv) -> int`.
 
     `args` has one Path for each of `paths` (`--raw data/raw` is `args.raw`), `args.params_file` and `args.state`, the
-    folder for locks and caches. `params` is the stage's section. Returns 0, or 2 after one line on stderr.
+    folder for locks and caches. `params` is the stage's section. Returns 0, or 2 after one line on stderr; 130 after Ctrl-C.
     """
 
     def decorate(work: Callable[[argparse.Namespace, Any], None]) -> Callable[..., int]:
@@ -38,6 +39,9 @@ def stage(name: str, *paths: str) -> Callable[[Callable[[argparse.Namespace, Any
             except DatatoolsError as error:
                 sys.stderr.write(f"datatools: error: {error}\n")
                 return error.exit_code
+            except KeyboardInterrupt:  # what the stage holds is closed by now
+                sys.stderr.write(f"datatools: {name}: interrupted\n")
+                return INTERRUPTED
             return 0
 
         return main

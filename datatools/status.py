@@ -6,7 +6,7 @@ An answer in a blink for a person: neither DVC nor pandas is loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from datatools.dvc_cache import read_cached
 from datatools.dvc_hashes import Hashes, read_text
 from datatools.dvc_state import find_changed_stages, is_lock_broken, list_outputs, load_lock
+from datatools.file_names import printable
 from datatools.git import ask_git, read_committed
 from datatools.project import LAYOUT, Project
 from datatools.remotes.closure import build_closure
@@ -143,9 +144,18 @@ def _stand_remote(project: Project, disk: OnDisk) -> Standing | None:
 
 
 def _stand_git(project: Project) -> Standing | None:
-    lines = ask_git(project.root, "status", "--porcelain", "--", *RECORDED).splitlines()
-    names = [line[3:] for line in lines]
+    names = list(_list_names(ask_git(project.root, "status", "--porcelain", "-z", "--", *RECORDED)))
     return Standing("git", f"not committed: {_name_few(names)}", "git add, git commit") if names else None
+
+
+def _list_names(told: str) -> Iterator[str]:
+    """The names in what `git status --porcelain -z` says: `XY name`, and after a renamed one its old name."""
+    entries = iter(told.split("\0"))
+    for entry in entries:
+        if entry:
+            yield printable(entry[3:])
+        if "R" in entry[:2] or "C" in entry[:2]:
+            next(entries, None)
 
 
 def _name_few(names: list[str]) -> str:

@@ -57,6 +57,7 @@ Of all formats holds:
 - **Ids** are stable: the file's own where it has some, else made of the image's path and the place in the file.
 - **What has no column** of its own is kept in `attributes` of its annotation or image, and written back.
 - **What a target cannot hold** is listed in `losses.csv` beside what `datatools convert` writes, row by row.
+- **Sizes** that no file states are read from the images by `convert`, where the target has a place for them.
 - **Counts** add up: annotations found = annotations taken in + rows in `rejected`.
 
 | name | format |

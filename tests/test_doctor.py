@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from datatools import doctor
 from datatools.doctor import NOTE, OK, PROBLEM, examine, judge_dvc, judge_imgaug, judge_opencv, judge_space
 from datatools.errors import DatatoolsError
+from datatools.init import init_project, set_params
 from datatools.project import Project
+from tests.command_line import Run
 from tests.project import REPO, run
 
 HEADLESS = "opencv-python-headless"
@@ -119,3 +122,35 @@ def test_a_problem_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_project_without_raw_data_can_be_examined(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     assert any(answer.about == "disk" and answer.state == OK for answer in examine(Project(tmp_path)))
+
+
+def test_outside_a_project_the_environment_is_examined(tmp_path: Path, run_in: Run) -> None:
+    _, out, err = run_in(tmp_path, "doctor")
+    about = [line.split()[1] for line in out.splitlines()]
+    assert err == "" and {"Python", "OpenCV", "mongod", "device"} <= set(about)
+    assert about[-1] == "project" and not {"disk", "DVC", "pipeline"} & set(about)
+
+
+def judge_pipeline(root: Path) -> list[tuple[str, str]]:
+    return [(answer.state, answer.text) for answer in examine(Project(root)) if answer.about == "pipeline"]
+
+
+def test_files_of_the_pipeline_that_are_not_this_version_s_are_named(tmp_path: Path) -> None:
+    init_project(tmp_path)
+    own = f"datatools {version('datatools')}"
+    assert judge_pipeline(tmp_path) == [(OK, f"as {own} writes it")]
+    params = tmp_path / "params.yaml"
+    params.write_text(set_params(params.read_text(), {"train.epochs": "3"}))  # is there to be edited
+    assert judge_pipeline(tmp_path) == [(OK, f"as {own} writes it")]
+    with (tmp_path / "stages/train.py").open("a") as file:
+        file.write("# mine\n")
+    (tmp_path / "stages/split.py").unlink()
+    [(state, text)] = judge_pipeline(tmp_path)
+    assert state == NOTE and text.startswith(f"stages/split.py, stages/train.py: not as {own} writes them.")
+    (tmp_path / "stages/train.py").unlink()  # as it says
+    init_project(tmp_path)
+    assert judge_pipeline(tmp_path) == [(OK, f"as {own} writes it")]
+
+
+def test_a_folder_without_a_pipeline_and_one_with_the_library_have_no_such_files(tmp_path: Path) -> None:
+    assert judge_pipeline(tmp_path) == judge_pipeline(REPO) == []

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from datatools.errors import DatatoolsError
-from datatools.init import LINES, TEMPLATE, WORKFLOWS, init_project, set_params
+from datatools.init import LINES, TEMPLATE, WORKFLOWS, Started, init_project, set_params
+from datatools.init import run as run_command
+from datatools.project import Project
+from datatools.report.arrivals import to_started_lines
 from datatools.tree import open_tree
 from tests.builders import lay_out, make_png
+from tests.command_line import Run
 from tests.project import run
 
 CAT_DOG = {"cat/a.png": make_png(1), "dog/b.png": make_png(2)}
@@ -55,6 +60,25 @@ def test_the_size_of_a_first_model_follows_the_images(tmp_path: Path, side_px: i
     assert params["ingest"]["group_column"] == "" and params["curate"]["slice_columns"] == []
 
 
+def test_what_an_init_without_images_left_is_finished_by_the_next(tmp_path: Path):
+    folder = tmp_path / "new"
+    with pytest.raises(DatatoolsError, match="expected image files"):
+        init_project(folder, open_tree(lay_out(tmp_path / "empty", {"notes.txt": "x"})), "pets")
+    (folder / "data" / "raw" / "batches").mkdir(parents=True, exist_ok=True)  # as Ctrl-C leaves it
+    started = init_project(folder, open_tree(lay_out(tmp_path / "pets", CAT_DOG)), "pets")
+    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["image_size_px"] == 32
+    assert "params.yaml" in started.written and "params.yaml" not in started.kept
+    assert (folder / "data" / "raw.dvc").exists()
+
+
+def test_parameters_that_somebody_chose_stay_as_they_are(tmp_path: Path):
+    init_project(tmp_path / "new")
+    file = tmp_path / "new" / "params.yaml"
+    file.write_text(mine := set_params(file.read_text(), {"train.image_size_px": "48"}))
+    started = init_project(tmp_path / "new", open_tree(lay_out(tmp_path / "pets", CAT_DOG)), "pets")
+    assert file.read_text() == mine and "params.yaml" in started.kept
+
+
 def test_twice_is_as_once(tmp_path: Path):
     init_project(tmp_path)
     before = every_file(tmp_path)
@@ -68,10 +92,11 @@ def test_twice_is_as_once(tmp_path: Path):
 
 def test_a_git_repository_keeps_its_files_and_gets_missing_lines_only(tmp_path: Path):
     git(tmp_path, "init", "-q")
-    lay_out(tmp_path, {".gitignore": "*.log", "params.yaml": "mine: 1\n", "stages/ingest.py": "mine"})
+    mine = (TEMPLATE / "params.yaml").read_text() + "mine: 1\n"
+    lay_out(tmp_path, {".gitignore": "*.log", "params.yaml": mine, "stages/ingest.py": "mine"})
     started = init_project(tmp_path)
     assert set(started.kept) == {"params.yaml", "stages/ingest.py"}
-    assert (tmp_path / "params.yaml").read_text() == "mine: 1\n"
+    assert (tmp_path / "params.yaml").read_text() == mine
     assert (tmp_path / "stages" / "ingest.py").read_text() == "mine"
     lines = (tmp_path / ".gitignore").read_text().splitlines()
     assert lines[0] == "*.log" and set(LINES[".gitignore"]) <= set(lines)
@@ -94,6 +119,13 @@ def test_a_folder_inside_a_git_repository_gets_a_dvc_project_of_its_own(tmp_path
             "dvc.yaml: expected none, or the one that init writes. Got another pipeline",
         ),
         (
+            {"params.yaml": "ingest: {}\ntrain: {device: cpu}\nmine: 1\n"},
+            False,
+            "params.yaml: expected none, or one with the parameters of the pipeline that init writes. Got no neighbors,",
+        ),
+        ({"params.yaml": "- 1\n"}, False, "Got no ingest, neighbors, validate, split"),
+        ({"params.yaml": "a: [1\n"}, False, "params.yaml: expected YAML. Got: while parsing"),
+        (
             {"data/raw/a.png": b"x"},
             True,
             "expected an empty or missing folder. Got files: use `datatools import` instead.",
@@ -110,6 +142,33 @@ def test_nothing_is_written_where_something_is_in_the_way(tmp_path: Path, files:
     assert every_file(folder) == before
 
 
+@pytest.mark.parametrize("place", ["data", "reports/mine", "models", "stages"])
+def test_no_project_starts_in_a_folder_of_another_one(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch):
+    init_project(tmp_path)
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    before = every_file(tmp_path)
+    monkeypatch.chdir(folder)
+    for words in ({"ci": "github"}, {"source": open_tree(lay_out(tmp_path.parent / "pets", CAT_DOG))}):
+        with pytest.raises(DatatoolsError, match=rf"Got one in {place.split('/')[0]}/ of the project .*: change to"):
+            init_project(Path("."), **words)
+    assert every_file(tmp_path) == before
+
+
+def test_a_project_starts_beside_the_folders_of_another_and_in_the_data_of_another_pipeline(tmp_path: Path):
+    lay_out(tmp_path, {"dvc.yaml": "stages: {}\n", "params.yaml": "a: 1\n"})
+    init_project(tmp_path / "data" / "part")
+    init_project(tmp_path / "data" / "part" / "more")
+    assert (tmp_path / "data" / "part" / "more" / "dvc.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_no_folder(tmp_path: Path, name: str, run_in: Run):
+    code, _, err = run_in(tmp_path, "init", name)
+    assert code == 2 and "init: expected the name of a folder. Got an empty one" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatatoolsError, match=r"expected a folder or nothing. Got a file"):
@@ -117,10 +176,36 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path):
 
 
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("datatools.init.shutil.which", lambda name: None)
+    monkeypatch.setattr("datatools.free_folder.shutil.which", lambda name: None)
     with pytest.raises(DatatoolsError, match=r"expected the command 'git'. Got none on this machine"):
         init_project(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("line", ["data/", "*.dvc", "/new", "*.jsonl", "dvc.lock"])
+def test_where_git_ignores_what_a_project_keeps_in_it_the_line_is_named(tmp_path: Path, line: str):
+    git(tmp_path, "init", "-q")
+    lay_out(tmp_path, {".gitignore": f"*.log\n{line}\n"})
+    before = every_file(tmp_path)
+    with pytest.raises(
+        DatatoolsError, match=r"\.gitignore:2: expected Git to keep .* of the project\. Got the pattern"
+    ):
+        init_project(tmp_path / "new", open_tree(lay_out(tmp_path.parent / "pets", CAT_DOG)), "pets")
+    assert every_file(tmp_path) == before
+
+
+def test_a_line_that_another_takes_back_is_no_obstacle(tmp_path: Path):
+    git(tmp_path, "init", "-q")
+    lay_out(tmp_path, {".gitignore": "*.dvc\n!raw.dvc\n!.dvc\ndata/raw/\n"})
+    init_project(tmp_path, open_tree(lay_out(tmp_path.parent / "pets", CAT_DOG)), "pets")
+    assert (tmp_path / "data" / "raw.dvc").exists()
+
+
+def test_where_dvc_fails_its_reason_is_told(tmp_path: Path):
+    with pytest.raises(
+        DatatoolsError, match=r"dvc add data/raw: expected exit code 0\. Got \d+: .*not inside of a DVC"
+    ):
+        run_command(tmp_path, sys.executable, "-m", "dvc", "add", "data/raw")
 
 
 def test_set_params_changes_the_value_and_keeps_everything_else():
@@ -139,6 +224,14 @@ def test_the_command_says_what_it_did_and_what_is_next(tmp_path: Path):
     assert "read as image_folder" in said
     assert "2 new or changed images, 2 new or changed annotations" in said
     assert said.endswith("next: cd new && dvc repro && datatools summary\n")
+
+
+@pytest.mark.parametrize(
+    ("folder", "quoted"), [("mit ümlaut x", "'mit ümlaut x'"), ("it's", "'it'\"'\"'s'"), ("a", "a")]
+)
+def test_the_next_command_can_be_pasted(folder: str, quoted: str):
+    started = Started(Project(Path(folder)), ("dvc.yaml",), ())
+    assert list(to_started_lines(started, Path(folder)))[-1] == f"next: cd {quoted} && dvc repro && datatools summary"
 
 
 def test_a_sample_comes_with_its_parameters(tmp_path: Path):

@@ -23,6 +23,7 @@ from datatools.params import (
     from_mapping,
     load_params,
 )
+from datatools.schema import SIDES
 
 FIELDS = [(section, field) for section, kind in SECTIONS.items() for field in dataclasses.fields(kind)]
 IDS = [f"{section}.{field.name}" for section, field in FIELDS]
@@ -71,7 +72,16 @@ def test_every_field_takes_its_default_and_the_ends_of_its_range(section: str, f
     default = getattr(kind(), field.name)
     for value in (default, rule["low"], rule["high"], *rule["choices"]):
         if value is not None:
-            assert getattr(from_mapping(kind, {field.name: value}, "x"), field.name) == value
+            made = from_mapping(kind, {field.name: value, **beside(section, field.name, value)}, "x")
+            assert getattr(made, field.name) == value
+
+
+def beside(section: str, name: str, value: Any) -> dict[str, Any]:
+    """The other two shares of a split in which one is `value`."""
+    if section != "split" or name not in SIDES:
+        return {}
+    first, second = (side for side in SIDES if side != name)
+    return {first: 1.0 - value, second: 0.0}
 
 
 @pytest.mark.parametrize(("section", "field"), FIELDS, ids=IDS)
@@ -214,6 +224,23 @@ def test_mixing_images_needs_the_training_loop(tmp_path: Path, name: str):
     )
     online = load_params(write(tmp_path, f"augment:\n  mode: online\n  {name}: 0.2\n"), AugmentParams)
     assert getattr(online, name) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "message"),
+    [
+        ("split", "train: 0.5", "train + val + test must be 1. Got 0.8 instead: correct one of them."),
+        ("split", "folds: 1", "folds must be 0 (none) or at least 2. Got 1 instead: correct it."),
+        ("neighbors", "image_size_px: 50", "image_size_px must be a multiple of 32. Got 50 instead: set 32."),
+        ("train", "seed: 4294967296", "seed must be an int in [0, 4294967295]. Got 4294967296 instead."),
+        ("curate", "seed: 4294967296", "seed must be an int in [0, 4294967295]. Got 4294967296 instead."),
+    ],
+)
+def test_what_a_stage_could_not_use_is_refused_when_it_is_read(tmp_path: Path, section: str, text: str, message: str):
+    file = write(tmp_path, f"{section}:\n  {text}\n")
+    with pytest.raises(DatatoolsError) as caught:
+        load_params(file, SECTIONS[section])
+    assert str(caught.value) == f"{file}: {section}.{message}"
 
 
 @pytest.mark.parametrize("kind", SECTIONS.values(), ids=list(SECTIONS))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from datatools.errors import DatatoolsError
-from datatools.revisions import find_stale, load_stages, open_revision, parse_stages
+from datatools.revisions import find_stale, find_stale_in, load_stages, open_revision, parse_stages
 from tests.finished_runs import git, spy_on_hashes
 
 COMMAND = "mkdir -p out && cp in.txt out/a.txt"
@@ -94,6 +94,47 @@ def test_stale_is_what_dvc_status_says(repo: Path) -> None:
     assert both() == ("in.txt changed since the stage copy ran", True)
     (repo / "in.txt").unlink()
     assert both() == ("in.txt went away since the stage copy ran", True)
+
+
+def commit(repo: Path) -> str:
+    """Commit all; what the commit says of its two stages."""
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "more")
+    return find_stale_in(open_revision(repo, "HEAD"), ("again",))
+
+
+def test_a_commit_that_was_made_before_the_pipeline_ran_on_is_stale(repo: Path) -> None:
+    again = (
+        "  again:\n    cmd: cp out/a.txt out/b.txt\n    deps: [out/a.txt]\n    params: [other]\n    outs: [out/b.txt]\n"
+    )
+    with (repo / "dvc.yaml").open("a") as file:
+        file.write(again)
+    run(repo, "repro", "-q")
+    assert commit(repo) == ""
+    (repo / "in.txt").write_text("three")
+    run(repo, "repro", "-q", "copy")
+    assert commit(repo) == "out/a.txt changed since the stage again ran"
+    assert find_stale_in(open_revision(repo, "HEAD"), ("copy",)) == ""
+    assert find_stale_in(open_revision(repo, "HEAD~1"), ("again",)) == ""
+    run(repo, "repro", "-q")
+    assert commit(repo) == ""
+    (repo / "params.yaml").write_text("copy:\n  n: 1\nother: 3\n")
+    assert commit(repo) == "other in params.yaml changed since the stage again ran"
+    (repo / "params.yaml").write_text("{")
+    assert commit(repo).endswith("in params.yaml changed since the stage copy ran")
+
+
+def test_a_commit_with_other_data_than_its_pipeline_read_is_stale(repo: Path) -> None:
+    git(repo, "rm", "-q", "--cached", "in.txt")
+    run(repo, "add", "-q", "in.txt")
+    run(repo, "repro", "-q")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "tracked")
+    assert find_stale_in(open_revision(repo, "HEAD"), ("copy",)) == ""
+    (repo / "in.txt").write_text("four")
+    run(repo, "add", "-q", "in.txt")
+    git(repo, "commit", "-qam", "other data")
+    assert find_stale_in(open_revision(repo, "HEAD"), ("copy",)) == "in.txt changed since the stage copy ran"
 
 
 def test_data_that_dvc_tracks_need_not_be_there(repo: Path) -> None:

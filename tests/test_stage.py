@@ -46,6 +46,22 @@ def test_a_wrong_call_is_one_line_and_exit_code_two(
     assert capsys.readouterr() == ("", "datatools: error: split: expected another seed. Got 13: take 12.\n")
 
 
+def test_ctrl_c_is_one_line_and_exit_code_130_after_what_was_open_is_closed(
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    @stage("split", "data_in", "out")
+    def stopped(args: Namespace, params: SplitParams) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            args.out.write_text("closed")
+
+    assert stopped(argv) == 130
+    assert capsys.readouterr() == ("", "datatools: split: interrupted\n")
+    assert (tmp_path / "out").read_text() == "closed"
+    assert main(argv) == 0, "the lock is free"
+
+
 def test_bad_params_stop_the_stage_before_it_starts(
     argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -13,8 +13,9 @@ LOAD = "import sys, gc; found = []; gc.callbacks.append(lambda phase, info: foun
 SLOW = "import pandas"
 STAGE = """
 import gc, os, stages.ingest, threadpoolctl
+import pyarrow
 threads = [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
-print(gc.get_threshold(), os.environ["OPENBLAS_NUM_THREADS"], max(threads))
+print(gc.get_threshold(), os.environ["OPENBLAS_NUM_THREADS"], max(threads), pyarrow.default_memory_pool().backend_name)
 """
 END = """
 import datatools.starting, weakref
@@ -45,11 +46,23 @@ def test_what_was_registered_runs_at_the_end_and_garbage_is_not_searched_for(tmp
     assert "searched for" in run(END.replace("datatools.starting.start_light()", ""), tmp_path)
 
 
-@pytest.mark.parametrize(("asked", "threads"), [(None, "1 1"), ("2", f"2 {min(2, os.cpu_count() or 1)}")])
-def test_every_stage_starts_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, threads: str):
+@pytest.mark.parametrize(
+    ("asked", "threads", "pool"),
+    [
+        ({}, "1 1", "system"),
+        (
+            {"OPENBLAS_NUM_THREADS": "2", "ARROW_DEFAULT_MEMORY_POOL": "mimalloc"},
+            f"2 {min(2, os.cpu_count() or 1)}",
+            "mimalloc",
+        ),
+    ],
+)
+def test_every_stage_starts_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], threads: str, pool: str
+):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "ARROW_DEFAULT_MEMORY_POOL"):
         monkeypatch.delenv(name, raising=False)
-    if asked:
-        monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked)
-    assert run(STAGE, tmp_path) == f"{THRESHOLDS} {threads}\n"
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    assert run(STAGE, tmp_path) == f"{THRESHOLDS} {threads} {pool}\n"

@@ -104,6 +104,15 @@ def test_data_that_was_not_pulled(project: Project):
     assert stand(project)["data"] == ("data/raw is not on this machine", "dvc pull")
 
 
+def test_names_are_told_as_they_are(project: Project):
+    (project.fixes / "für uns.jsonl").write_text("{}\n{}\n")
+    assert stand(project)["git"][0] == "not committed: data/fixes/für uns.jsonl"
+    commit(project)
+    git(project.root, "mv", "data/fixes/für uns.jsonl", 'data/fixes/a "b".jsonl')
+    (project.root / "params.yaml").write_text("ingest: {format: coco}\n")
+    assert stand(project)["git"][0] == 'not committed: data/fixes/a "b".jsonl, params.yaml'
+
+
 def test_records_since_the_last_run(project: Project):
     (project.fixes / "a.jsonl").write_text("{}\n{}\n")
     found = stand(project)

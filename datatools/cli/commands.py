@@ -76,6 +76,12 @@ def _name_of(command: CommandInfo) -> str:
     return command.name or (get_command_name(command.callback.__name__) if command.callback else "")
 
 
+def _named_folder(name: str | Path) -> Path:
+    if not str(name).strip():
+        raise DatatoolsError("init: expected the name of a folder. Got an empty one: name it, or write . for this one.")
+    return Path(name)
+
+
 @app.callback()
 def root() -> None:
     """Version, check and curate image-recognition datasets with DVC."""
@@ -83,7 +89,9 @@ def root() -> None:
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project's folder: new, empty, or a Git repository.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Argument(parser=_named_folder, help="The project's folder: new, empty, or a Git repository.")
+    ] = Path("."),
     source: Annotated[
         Optional[Path], typer.Option("--from", help="Folder, zip or tar with images and annotations.")
     ] = None,
@@ -181,9 +189,10 @@ def unpack(
     """Put imported images into data/images as ordinary files, to look at; the pipeline does not need them."""
     from datatools.progress import progress
     from datatools.raw import open_raw
-    from datatools.unpack import unpack_images
+    from datatools.unpack import check_there, unpack_images
 
     project = find_here()
+    check_there(project.raw)
     chosen = paths or open_raw(project.raw).packed_paths()
     with progress("unpack: images", len(chosen)) as tick:
         unread = unpack_images(project.raw, chosen, project.images, tick)
@@ -200,9 +209,13 @@ def summary() -> None:
     from rich.console import Console
 
     from datatools.report.terminal import to_terminal
+    from datatools.report.unfinished import to_unfinished_lines
     from datatools.store import load_json
 
     project = find_here()
+    if lines := list(to_unfinished_lines(project)):
+        typer.echo("\n".join(lines))
+        return
     Console().print(to_terminal(load_json(project.report), shown(project.page)), highlight=False)
 
 
@@ -361,8 +374,9 @@ def lift(
 def doctor() -> None:
     """Check the environment and say what to do; exit code 1 where something will fail."""
     from datatools.doctor import PROBLEM, examine
+    from datatools.project import look_for_project
 
-    answers = examine(find_here())
+    answers = examine(look_for_project(Path.cwd()))
     for answer in answers:
         typer.echo(f"{answer.state:<8} {answer.about:<11} {answer.text}")
     if any(answer.state == PROBLEM for answer in answers):
