@@ -195,7 +195,7 @@ class AugmentParams:
         "Augmenters with their ranges, in order, instead of the preset's (docs/augmentation.md).",
         parse=parse_policy,
     )
-    factor: int = param(1, "Offline: copies per training image; 0: none.", low=0, high=100)
+    factor: int = param(1, "Offline: copies per training image; 0, or no augmenter: none.", low=0, high=100)
     factor_per_class: dict[str, int] = param({}, "Other numbers of copies: {cat: 3}.")
     balance: float = param(
         0.0, "More copies for rare classes: 0 none, 1 until all classes have equally many images.", low=0, high=1

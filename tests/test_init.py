@@ -162,10 +162,21 @@ def test_a_project_starts_beside_the_folders_of_another_and_in_the_data_of_anoth
     assert (tmp_path / "data" / "part" / "more" / "dvc.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["", " "])
-def test_an_empty_name_is_no_folder(tmp_path: Path, name: str, run_in: Run):
-    code, _, err = run_in(tmp_path, "init", name)
-    assert code == 2 and "init: expected the name of a folder. Got an empty one" in err
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("init", ""),
+        ("init", " "),
+        ("init", "new", "--from", ""),
+        ("import", ""),
+        ("convert", "", "out", "--to", "coco"),
+        ("convert", ".", "", "--to", "coco"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_no_folder(tmp_path: Path, call: tuple[str, ...], run_in: Run):
+    code, _, err = run_in(tmp_path, *call)
+    assert code == 2 and "expected the name of a folder. Got an empty one" in err
     assert not list(tmp_path.iterdir())
 
 

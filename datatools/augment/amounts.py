@@ -6,7 +6,9 @@ A class c with n_c training images of which the largest class has n_max gets, fo
 
 copies, at least `factor` and at most `copies_max` (or `factor`, where that is more): with `balance` 0 every class gets
 `factor`; with 1 all classes come out with equally many images, originals included. `factor_per_class` replaces that
-number for the classes it names. An image of several classes (objects count) gets the copies of the class that asks for most.
+number for the classes it names. Without any augmenter (preset none and no policy) `factor` counts as 0: copies of all that
+nothing tells apart would only make the epochs longer; those that `balance` and `factor_per_class` ask for are plain
+oversampling. An image of several classes (objects count) gets the copies of the class that asks for most.
 Of a number such as 2.4 every image gets 2, and 4 in 10 images a third: those whose own hash says so, so that the choice
 does not move when other images come or go.
 """
@@ -45,10 +47,9 @@ def count_copies(
 def copies_by_class(n_images: Mapping[str, int], params: AugmentParams) -> dict[str, float]:
     """Copies per image of each class, of the numbers of training images by class."""
     most = max(n_images.values(), default=0)
-    cap = max(params.copies_max, params.factor)
-    balanced = {
-        name: min(cap, (1 + params.factor) * (most / n) ** params.balance - 1) for name, n in n_images.items() if n
-    }
+    factor = params.factor if params.steps else 0
+    cap = max(params.copies_max, factor)
+    balanced = {name: min(cap, (1 + factor) * (most / n) ** params.balance - 1) for name, n in n_images.items() if n}
     return balanced | {name: float(n) for name, n in params.factor_per_class.items() if name in balanced}
 
 

@@ -43,6 +43,14 @@ app.command()(pull)
 app.command()(verify)
 app.command()(gc)
 
+
+def _named(name: str | Path) -> Path:
+    if not str(name).strip():
+        raise DatatoolsError("expected the name of a folder. Got an empty one: name it, or write . for this one.")
+    return Path(name)
+
+
+Source = Annotated[Path, typer.Argument(parser=_named, help="Folder, zip or tar with images and annotations.")]
 SourceFormat = Annotated[str, typer.Option("--format", help="Format of the annotation files; auto recognises them.")]
 Name = Annotated[Optional[str], typer.Option(help="What to call the source. Default: its file name.")]
 
@@ -76,12 +84,6 @@ def _name_of(command: CommandInfo) -> str:
     return command.name or (get_command_name(command.callback.__name__) if command.callback else "")
 
 
-def _named_folder(name: str | Path) -> Path:
-    if not str(name).strip():
-        raise DatatoolsError("init: expected the name of a folder. Got an empty one: name it, or write . for this one.")
-    return Path(name)
-
-
 @app.callback()
 def root() -> None:
     """Version, check and curate image-recognition datasets with DVC."""
@@ -90,10 +92,10 @@ def root() -> None:
 @app.command()
 def init(
     folder: Annotated[
-        Path, typer.Argument(parser=_named_folder, help="The project's folder: new, empty, or a Git repository.")
+        Path, typer.Argument(parser=_named, help="The project's folder: new, empty, or a Git repository.")
     ] = Path("."),
     source: Annotated[
-        Optional[Path], typer.Option("--from", help="Folder, zip or tar with images and annotations.")
+        Optional[Path], typer.Option("--from", parser=_named, help="Folder, zip or tar with images and annotations.")
     ] = None,
     sample: Annotated[Optional[str], typer.Option(help="Lay out a sample instead; `datatools sample list`.")] = None,
     name: Name = None,
@@ -120,7 +122,7 @@ def init(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="Folder, zip or tar with images and annotations.")],
+    source: Source,
     name: Name = None,
     format: SourceFormat = AUTO,
     into: Annotated[str, typer.Option(metavar="FOLDER", help="Put all paths below this folder.")] = "",
@@ -150,8 +152,8 @@ def import_(
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="Folder, zip or tar with images and annotations.")],
-    target: Annotated[Path, typer.Argument(help="Folder to write; it must not be there yet.")],
+    source: Source,
+    target: Annotated[Path, typer.Argument(parser=_named, help="Folder to write; it must not be there yet.")],
     to: Annotated[str, typer.Option(metavar="FORMAT", help="A format that `datatools formats` lists.")],
     format: SourceFormat = AUTO,
 ) -> None:

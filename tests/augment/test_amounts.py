@@ -31,6 +31,14 @@ def test_a_class_may_have_a_number_of_its_own():
     }
 
 
+def test_without_an_augmenter_only_rare_and_chosen_classes_are_repeated():
+    assert count({"1": "a", "2": "b"}, preset="none", factor=3) == {"1": 0, "2": 0}
+    labels = {"1": "a", "2": "a", "3": "b", "4": "c"}
+    copies = count(labels, preset="none", factor=3, balance=1.0, factor_per_class={"c": 2})
+    assert copies == {"1": 0, "2": 0, "3": 1, "4": 2}
+    assert count({"1": "a"}, preset="none", policy=["blur"], factor=3) == {"1": 3}
+
+
 def test_an_unknown_class_is_refused():
     with pytest.raises(DatatoolsError, match=r"augment\.factor_per_class has the classes a, b, c\. Got 'cat' instead"):
         count({"1": "a"}, factor_per_class={"cat": 3})

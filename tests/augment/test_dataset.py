@@ -240,7 +240,7 @@ def test_without_imgaug_the_error_says_how_to_get_it(dataset, split, folder, mon
 
 def test_objects_of_an_image_of_another_size_are_left_out(dataset, split, folder):
     row = {"code": "IMG002", "version": 1, "severity": "error", "path": min(TRAIN), "score": 0.0, "message": "size"}
-    result = augment_dataset(dataset, split, FINDINGS.conform([row]), folder, AugmentParams(preset="none"))
+    result = augment_dataset(dataset, split, FINDINGS.conform([row]), folder, AugmentParams(policy=["blur"]))
     objects = result.table[result.table["kind"] != "label"]
     assert min(TRAIN) not in set(objects["parent_path"])
     assert min(TRAIN) in set(result.table["parent_path"]), "the image itself is still copied"
