@@ -13,17 +13,11 @@ from datatools.formats.base import Content
 from datatools.formats.documents import BrokenFileError, parse_json, parse_xml
 from datatools.formats.locate import is_image
 from datatools.formats.registry import load_content
-from datatools.formats.table_files import check_separator
 from datatools.images import SUFFIXES
 from datatools.tree import Tree, UnreadableFileError, refuse
 
 Row = dict[str, Any]
-PARSERS: Mapping[str, Callable[[bytes], Any]] = {
-    ".json": parse_json,
-    ".xml": parse_xml,
-    ".csv": check_separator,
-    ".tsv": check_separator,
-}
+PARSERS: Mapping[str, Callable[[bytes], Any]] = {".json": parse_json, ".xml": parse_xml}
 NO_REFUSAL = ("hidden", "not_an_image", "broken_file")  # files that are no images anyway
 MOST_PARSED = 64 << 20  # bytes of a file that nobody claims
 

@@ -92,14 +92,11 @@ def test_reading_changes_nothing(tmp_path: Path):
         ("x.json", "{", "not JSON: "),
         ("x.JSON", '{"a": NaN}', "not JSON: NaN is no JSON number"),
         ("x.xml", "<a>", "not XML that can be trusted: "),
-        ("x.csv", "path;label\na.png;cat\n", "the columns are separated by semicolons: save it with commas"),
-        ("x.TSV", "path\tlabel\na.png\tcat\n", "the columns are separated by tabs: save it with commas"),
-        ("x.csv", "path,label\na.png,cat\n".encode("utf-16"), "not UTF-8 but UTF-16: save it as CSV UTF-8"),
         ("x.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "not XML that can be trusted: "),
     ],
 )
 def test_a_broken_document_that_no_format_claims_says_where_it_is_broken(
-    tmp_path: Path, name: str, data: str | bytes, message: str
+    tmp_path: Path, name: str, data: str, message: str
 ):
     [row] = read(tmp_path, {**PICTURES, name: data}).refused
     assert (row["path"], row["reason"]) == (name, "broken_file")
@@ -113,8 +110,6 @@ def test_a_broken_document_that_no_format_claims_says_where_it_is_broken(
         ("x.xml", "<a/>"),
         ("x.csvx", "{"),
         ("json", "{"),
-        ("x.csv", "colour,size\nred;1,2\n"),
-        ("x.csv", ""),
     ],
 )
 def test_a_document_of_something_else_is_no_broken_one(tmp_path: Path, name: str, data: str):

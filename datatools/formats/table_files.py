@@ -16,6 +16,7 @@ from datatools.formats.documents import BrokenFileError
 
 MAX_CELL = 1 << 30  # characters: a mask may be longer than the 131,072 that csv allows
 PARQUET_MAGIC = b"PAR1"
+UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 csv.field_size_limit(MAX_CELL)
 
@@ -44,12 +45,15 @@ def parse_table(data: bytes) -> Sheet:
 
 
 def parse_csv(data: bytes) -> Sheet:
-    """Return a CSV table (UTF-8, comma, with a header). Raises BrokenFileError that names the line."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BrokenFileError(f"not UTF-8: {error}") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    """Return a CSV table with a header, in UTF-8, or UTF-16 that says so. Raises BrokenFileError that names the line.
+
+    Columns are separated by commas; by tabs or semicolons, as spreadsheets write them, where the header has no comma.
+    """
+    text = io.StringIO(_decode(data), newline="")
+    header = text.readline()
+    text.seek(0)
+    separator = next((mark for mark in ",\t;" if mark in header), ",")
+    reader = csv.reader(text, delimiter=separator, strict=True)
     try:
         sheet = Sheet(_check_header([name.strip() for name in next(reader, [])]))
         for cells in reader:
@@ -76,19 +80,10 @@ def parse_header(data: bytes) -> tuple[str, ...]:
         if data.startswith(PARQUET_MAGIC):
             return _read_parquet(data)[0]
         first = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
-        return parse_csv(first.rstrip(b"\r") if first.count(b'"') % 2 == 0 else data).columns
+        is_whole = first.count(b'"') % 2 == 0 and not data.startswith(UTF_16)
+        return parse_csv(first.rstrip(b"\r") if is_whole else data).columns
     except BrokenFileError:
         return ()
-
-
-def check_separator(data: bytes) -> None:
-    """Raise BrokenFileError where a table that nobody could read is one as spreadsheets write it in some countries."""
-    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise BrokenFileError("not UTF-8 but UTF-16: save it as CSV UTF-8")
-    head = data.split(b"\n", 1)[0]
-    for mark, name in ((b";", "semicolons"), (b"\t", "tabs")):
-        if mark in head and b"," not in head:
-            raise BrokenFileError(f"the columns are separated by {name}: save it with commas, as .csv")
 
 
 def dump_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -98,6 +93,14 @@ def dump_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _decode(data: bytes) -> str:
+    encoding = "utf-16" if data.startswith(UTF_16) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise BrokenFileError(f"not {encoding.removesuffix('-sig').upper()}: {error}") from error
 
 
 def _read_parquet(data: bytes) -> tuple[tuple[str, ...], pd.DataFrame]:

@@ -16,6 +16,8 @@
   not recognised as annotators, nor are tables with a 0/1 column a class, or with boxes or masks in one cell (`bbox`).
 - `metadata.csv`: one row an image, every column but the image's becomes metadata, as text.
 - `classes.txt`: a class a line.
+- Tables, and those in `labels/`, may be `.tsv`. Where the header has no comma, tabs or semicolons separate the columns.
+  Text is UTF-8, or UTF-16 with its mark.
 - `annotations.csv` and `images.csv` as written here, and the tables of the same columns as Parquet.
 
 Where every file lies in one folder, as in an archive of one folder, that folder counts as the root.
@@ -178,9 +180,9 @@ def _is_ours(tree: Tree, path: str, place: str) -> bool:
     if folder not in ("", FOLDER):
         return False
     suffix = posixpath.splitext(name)[1].lower()
-    if place in (METADATA, CLASSES) or (folder == FOLDER and suffix == ".csv"):
+    if place in (METADATA, CLASSES) or (folder == FOLDER and suffix in (".csv", ".tsv")):
         return True
-    if suffix not in (".csv", ".parquet") and place != DOCUMENT:
+    if suffix not in (".csv", ".tsv", ".parquet") and place != DOCUMENT:
         return False
     try:
         data = tree.read(path)

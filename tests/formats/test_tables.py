@@ -131,12 +131,12 @@ def test_line_numbers_are_those_of_an_editor(tmp_path: Path):
     ("name", "data", "message"),
     [
         ("labels/anna.csv", "path\na.png\n", "expected the columns path, label, got path"),
-        ("labels/anna.csv", "path;label\na;b\n", "expected the columns path, label, got path;label"),
+        ("labels/anna.csv", "path|label\na|b\n", "expected the columns path, label, got path|label"),
         ("labels/anna.csv", "", "expected a line of column names, got none"),
         ("labels/anna.csv", "path,label,label\n", "expected each column once, got path, label, label"),
         ("labels/anna.csv", 'path,label\nx,y\n"a"b,c\n', "not CSV: line 3: ',' expected after '\"'"),
         ("labels/anna.csv", 'path,label\n"a,c\n', "not CSV: line 2: unexpected end of data"),
-        ("labels/anna.csv", "path,label\na,b\n".encode("utf-16"), "not UTF-8: 'utf-8' codec can't decode"),
+        ("labels/anna.csv", b"path,label\n\xe4,b\n", "not UTF-8: 'utf-8' codec can't decode"),
         (
             "labels/consensus.csv",
             "path,label\na.png,cat\n",
@@ -229,9 +229,29 @@ def test_other_tables_are_not_claimed(tmp_path: Path, header: str):
     assert read_columns(header.split(",")) is None
 
 
-@pytest.mark.parametrize("name", ["deep/t.csv", "t.txt", "labels/deep/t.csv", "t.tsv"])
+@pytest.mark.parametrize("name", ["deep/t.csv", "t.txt", "labels/deep/t.csv", "t.tab"])
 def test_tables_elsewhere_are_not_claimed(tmp_path: Path, name: str):
     assert find_tables(open_tree(lay_out(tmp_path, {name: "path,label\n", "a.png": b""}))) == []
+
+
+@pytest.mark.parametrize("name", ["t.csv", "labels/ann.csv", "t.TSV", "labels/ann.tsv", "metadata.csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", "\t", ";"], ids=["commas", "tabs", "semicolons"])
+def test_a_table_may_come_from_a_spreadsheet(tmp_path: Path, name: str, encoding: str, separator: str):
+    rows = [["path", "label", "said"], ["a.png", "cat", '"a; b, c\td"'], ["b.png", "dog"]]
+    text = "\r\n".join(separator.join(row) for row in rows).encode(encoding)
+    content = load(tmp_path, {name: text, "a.png": b"", "b.png": b""})
+    assert content.rejected["row"].tolist() == [3]
+    if name == "metadata.csv":
+        assert load_attributes(content.records["metadata"][0]) == {"label": "cat", "said": "a; b, c\td"}
+    else:
+        assert content.annotations[["path", "label"]].to_numpy().tolist() == [["a.png", "cat"]]
+
+
+def test_utf_16_that_is_cut_off_says_so(tmp_path: Path):
+    content = load(tmp_path, {"labels/ann.csv": "path,label\na.png,cat\n".encode("utf-16")[:-1], "a.png": b""})
+    [message] = content.rejected["message"]
+    assert message.startswith("not UTF-16: ")
 
 
 @pytest.mark.parametrize("path", ["images/a.png", "top/images/a.png"])
