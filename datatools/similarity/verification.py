@@ -28,6 +28,9 @@ FINE_SIGMA, WIDE_SIGMA = 0.8, 3.0  # pixels of the thumbnail: detail is what lie
 ITERATIONS, LONGEST_STEP = 8, 0.03  # of the side
 CROPPED = 0.02  # a scale further from 1 is a crop; nearer is rounding
 FLAT = 1.0  # grey levels times the root of the number of pixels: below it there is nothing to compare
+WHOLE = (
+    4000.0  # unit vectors as whole numbers: products of two of them add up to less than 2 ** 24, exactly in any order
+)
 TOGETHER = 16  # images whose cut-outs are made at once, and a quarter of the pairs aligned at once
 
 
@@ -42,7 +45,8 @@ class Verified(NamedTuple):
 def verify_pairs(thumbs: NDArray[np.uint8], pairs: Ints) -> Verified:
     """Compare the `pairs` (m, 2) of rows of `thumbs`, grey (n, THUMB_PX, THUMB_PX).
 
-    The result of a pair does not depend on the others, nor on their order; of the two images in it only by rounding.
+    The result of a pair does not depend on the others, nor on their order: not in the last bit, as what one product
+    computes for several pairs is whole numbers. Of the two images in a pair it depends only by rounding.
     """
     with threadpool_limits(1, "blas"):  # many small products: threads would only wait for each other
         return _verify(thumbs, pairs)
@@ -78,28 +82,28 @@ def _try_crops(thumbs: NDArray[np.uint8], pairs: Ints) -> tuple[Floats, Ints, ND
         for cut, rows in zip(cuts, groups[start : start + TOGETHER], strict=False):
             found = (parts[pairs[rows, 1]].reshape(2 * len(rows), -1) @ cut.T).reshape(len(rows), -1)
             best[rows] = found.argmax(axis=1)
-            likeness[rows] = found[np.arange(len(rows)), best[rows]]
+            likeness[rows] = found[np.arange(len(rows)), best[rows]] / WHOLE**2
     return likeness, best % len(_CROPS), best >= len(_CROPS)
 
 
 def _cut_out(thumbs: NDArray[np.uint8]) -> Floats:
-    """All cut-outs of images (n, side, side), scaled to COARSE_PX and made unit: (n, cut-outs, COARSE_PX ** 2)."""
+    """All cut-outs of images (n, side, side), scaled to COARSE_PX, of length WHOLE: (n, cut-outs, COARSE_PX ** 2)."""
     pieces = []
     for scaling in _SCALINGS:
         k = len(scaling) // COARSE_PX
         scaled = scaling @ thumbs.astype(np.float32) @ scaling.T
         split = scaled.reshape(-1, k, COARSE_PX, k, COARSE_PX).transpose(0, 1, 3, 2, 4)
         pieces.append(split.reshape(len(thumbs), k * k, -1))
-    return _unit(np.concatenate(pieces, axis=1))
+    return np.rint(WHOLE * _unit(np.concatenate(pieces, axis=1)))
 
 
 def _plain_and_mirrored(thumbs: NDArray[np.uint8]) -> Floats:
-    """Images scaled to COARSE_PX and made unit, and the same mirrored: (n, 2, COARSE_PX ** 2)."""
+    """Images scaled to COARSE_PX, of length WHOLE, and the same mirrored: (n, 2, COARSE_PX ** 2)."""
     found = np.empty((len(thumbs), 2, COARSE_PX**2), np.float32)
     for start in range(0, len(thumbs), 4 * TOGETHER):
         some = slice(start, start + 4 * TOGETHER)
         whole = _SCALINGS[0] @ thumbs[some].astype(np.float32) @ _SCALINGS[0].T
-        found[some] = _unit(np.stack([whole, whole[:, :, ::-1]], axis=1).reshape(len(whole), 2, -1))
+        found[some] = np.rint(WHOLE * _unit(np.stack([whole, whole[:, :, ::-1]], axis=1).reshape(len(whole), 2, -1)))
     return found
 
 
