@@ -23,14 +23,8 @@ from datatools.provenance import hash_module, package_versions
 from datatools.similarity.graph import Neighbors, find_neighbors
 
 DATA, MODEL = "data", "model"
-MADE_BY = (
-    "datatools",
-    "faiss-cpu",
-    "numpy",
-    "openTSNE",
-    "scikit-learn",
-    "scipy",
-)  # what places depend on, beside the images
+# What places depend on, beside the images.
+MADE_BY = ("datatools", "faiss-cpu", "numpy", "openTSNE", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)

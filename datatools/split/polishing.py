@@ -22,9 +22,7 @@ from datatools.split.counting import ROUNDING
 SHARE = 0.02  # the goal for class shares
 SIZE = 0.02  # of all images
 MAX_SIZE_OFF = 0.15  # of the side's part; more only where it is so from the start
-MUST_HAVE = (
-    2  # images: a side with such a part is not left empty, whatever the classes of the units that could go there
-)
+MUST_HAVE = 2  # images: a side with such a part is not left empty, whatever the classes that could go there
 LARGE = 2  # times the part of a side: a larger unit does not come to an empty side at any price
 NEAR = 0.001  # a share this near is near enough
 MAX_UNITS = 400  # half of them the largest, half the smallest
