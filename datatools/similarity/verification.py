@@ -94,7 +94,7 @@ def _cut_out(thumbs: NDArray[np.uint8]) -> Floats:
         scaled = scaling @ thumbs.astype(np.float32) @ scaling.T
         split = scaled.reshape(-1, k, COARSE_PX, k, COARSE_PX).transpose(0, 1, 3, 2, 4)
         pieces.append(split.reshape(len(thumbs), k * k, -1))
-    return np.rint(WHOLE * _unit(np.concatenate(pieces, axis=1)))
+    return _whole_numbers(np.concatenate(pieces, axis=1))
 
 
 def _plain_and_mirrored(thumbs: NDArray[np.uint8]) -> Floats:
@@ -103,7 +103,7 @@ def _plain_and_mirrored(thumbs: NDArray[np.uint8]) -> Floats:
     for start in range(0, len(thumbs), 4 * TOGETHER):
         some = slice(start, start + 4 * TOGETHER)
         whole = _SCALINGS[0] @ thumbs[some].astype(np.float32) @ _SCALINGS[0].T
-        found[some] = np.rint(WHOLE * _unit(np.stack([whole, whole[:, :, ::-1]], axis=1).reshape(len(whole), 2, -1)))
+        found[some] = _whole_numbers(np.stack([whole, whole[:, :, ::-1]], axis=1).reshape(len(whole), 2, -1))
     return found
 
 
@@ -165,6 +165,13 @@ def _unit(rows: NDArray[Any]) -> Floats:
     centred = rows - rows.mean(axis=-1, keepdims=True)
     length = np.linalg.norm(centred, axis=-1, keepdims=True)
     return np.where(length > FLAT, centred / length.clip(FLAT), 0).astype(np.float32)
+
+
+def _whole_numbers(rows: Floats) -> Floats:
+    """Rows less their mean, of length WHOLE, rounded; a flat one is 0."""
+    unit = _unit(rows)
+    unit *= WHOLE
+    return np.rint(unit, out=unit)
 
 
 def _shrink(start: float, scale: float) -> Floats:
