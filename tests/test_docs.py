@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,12 +17,14 @@ import yaml
 from datatools.checks.runner import load_checks
 from datatools.cli import app
 from datatools.formats import NAMES
-from datatools.formats.registry import describe_format, load_format
+from datatools.formats.registry import describe_format, load_content, load_format
+from datatools.tree import open_tree
 from tests.project import REPO, copy_project, run
 
 README = REPO / "README.md"
 CLI = REPO / "docs" / "cli.md"
 FORMATS = REPO / "docs" / "formats.md"
+PYTHON = REPO / "docs" / "python.md"
 MARK = re.compile(r"(<!-- checks: [^>]*-->\n).*?(<!-- /checks -->)", re.DOTALL)
 # Commands of the README that other tests run (make, git clone, the app, the sample), or that need a second machine.
 ELSEWHERE = ("make", "git clone", "pip", "datatools review", "datatools init", "datatools convert")
@@ -152,6 +155,26 @@ def test_the_readme_commands_run(finished: Path, tmp_path: Path) -> None:
         command = re.sub(r"--label \d", f"--label {top['suggested']}", command)
         run(folder, *shlex.split(command))
     assert folder != project, "the README no longer shows a second clone"
+
+
+def test_the_blocks_of_the_python_page_run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = copy_project(finished, tmp_path / "first")
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", "First run")
+    monkeypatch.chdir(project / "data")
+    names: dict[str, Any] = {"__name__": "notebook"}
+    for block in re.findall(r"```python\n(.*?)```", PYTHON.read_text(), re.DOTALL):
+        exec(block, names)
+    dataset, side = names["dataset"], names["Side"]("test", names["transform"])
+    image, label = side[0]
+    assert (image.shape, label) == ((3, 64, 64), dataset.classes.index(side.labels.iloc[0]))
+    files = [str(project / "data/raw" / path) for path in side.labels.index[:2]]
+    probs = names["classify"](files)
+    assert list(probs.columns) == list(dataset.classes) and probs.sum(axis=1).round(4).tolist() == [1.0, 1.0]
+    names["export"]("coco", tmp_path / "coco")
+    back = load_content(open_tree(tmp_path / "coco"))[0]
+    assert len(back.annotations) == len(dataset.objects)
+    assert len(list((tmp_path / "coco").rglob("*.png"))) == len(dataset.images)
 
 
 def main() -> None:
