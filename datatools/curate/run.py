@@ -95,6 +95,7 @@ def curate(
         "label_issues_confirmed": int(is_confirmed.sum()),
         "estimated_label_errors": errors,
         "out_of_fold_accuracy": float(correct.mean()),
+        "simple_accuracy": simple,
         "folds": params.folds,
         "neighbors": known_by,
         "queue": {str(kind): int(n) for kind, n in queue["kind"].value_counts().items()},

@@ -8,7 +8,7 @@ from typing import Any
 from datatools.report import words
 from datatools.report.lift_words import to_rows
 from datatools.report.pages import render, to_data_uri
-from datatools.report.summary import write_accuracy, write_fix, write_level
+from datatools.report.summary import has_one_class, write_accuracy, write_fix, write_level, write_weakness
 from datatools.report.thumbnails import MAX_DECISIONS
 
 Section = dict[str, Any]
@@ -33,6 +33,7 @@ def to_html(summary: Section, pictures: Mapping[str, bytes], thumbnails: Mapping
         "pictures": drawn,
         "thumbnails": {path: to_data_uri(data) for path, data in thumbnails.items()},
         "tiles": list_tiles(summary),
+        "one_class": has_one_class(summary),
         "provenance": list_provenance(summary),
         "kappas": words.describe_agreement(summary["agreement"], words.visible),
         "lift_rows": to_rows(summary["lift"]) if summary["lift"]["measured"] else {},
@@ -49,10 +50,14 @@ def list_tiles(summary: Section) -> list[Section]:
     data, curate, model, findings = (summary[name] for name in ("data", "curate", "model", "findings"))
     errors = findings["by_severity"]["error"]
     around = words.interval(model.get("accuracy_low"), model.get("accuracy_high"))
+    if has_one_class(summary):
+        around = "says nothing: one class"
     judged = f"of {curate['images_judged']:,} images judged" if curate["images_judged"] else "not judged yet"
     judged += (
         f", {curate['label_issues_confirmed']:,} more decided by people" if curate["label_issues_confirmed"] else ""
     )
+    if write_weakness(curate):
+        judged += "; the models are too weak to tell"
     return [
         {
             "figure": words.count(data["images"]),

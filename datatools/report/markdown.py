@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from datatools.report.lift_words import to_rows
-from datatools.report.summary import write_accuracy, write_level
+from datatools.report.summary import has_one_class, write_accuracy, write_level
 from datatools.report.words import KINDS, OPS, count, describe_agreement, is_number, moment, percent, plural, visible
 
 Section = dict[str, Any]
@@ -83,7 +83,7 @@ def _blocks(summary: Section) -> list[str]:
         ("Agreement", [text] if (text := describe_agreement(summary["agreement"], code)) else []),
         ("Left out", _left_out(summary["data"])),
         ("Split and classes", _split(summary)),
-        ("Model", _model(summary["model"])),
+        ("Model", _model(summary["model"], has_one_class(summary))),
         ("Under-represented", _slices(summary["curate"]["slices"])),
         ("Provenance", _provenance(summary)),
     ):
@@ -214,11 +214,13 @@ def _split(summary: Section) -> list[str]:
     return [line, *_capped(["class", "#images", "#train", "#val", "#test"], rows, "class", "classes")]
 
 
-def _model(model: Section) -> list[str]:
+def _model(model: Section, one_class: bool) -> list[str]:
     if not model:
         return []
     facts = [f"Test accuracy **{write_accuracy(model)}**", write_level(model), f"{count(model['n'])} images"]
     line = ", ".join(fact for fact in facts if fact) + f"; macro F1 {percent(model['macro_f1'])}."
+    if one_class:
+        line += " All labels are of one class, so none of these figures says anything."
     worst = sorted(model["per_class"], key=lambda row: row["f1"] if is_number(row["f1"]) else -1)
     rows = [[code(row["class"]), *shares(row, "precision", "recall", "f1"), *counts(row, "support")] for row in worst]
     head = ["class, worst first", "#precision", "#recall", "#F1", "#images"]

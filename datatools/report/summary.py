@@ -88,8 +88,11 @@ def write_headline(summary: Section) -> str:
     sentences = [f"{plural(data['images'], 'image')} in, {data['files_left_out']:,} left out."]
     issues = summary["curate"]["label_issues"]
     if is_number(issues):
-        sentences.append(f"{plural(issues, 'label')} {'looks' if issues == 1 else 'look'} wrong.")
-    if is_number(summary["model"].get("accuracy")):
+        doubt = f", {write_weakness(summary['curate'])}" if write_weakness(summary["curate"]) else ""
+        sentences.append(f"{plural(issues, 'label')} {'looks' if issues == 1 else 'look'} wrong{doubt}.")
+    if has_one_class(summary):
+        sentences.append("All labels are of one class, so accuracy says nothing.")
+    elif is_number(summary["model"].get("accuracy")):
         sentences.append(f"Test accuracy {write_accuracy(summary['model'])}.")
     if summary["lift"]["measured"]:
         sentences.append(summary["lift"]["verdict"])
@@ -98,6 +101,23 @@ def write_headline(summary: Section) -> str:
     if by_status["disputed"]:
         sentences.append(f"People disagree in {plural(by_status['disputed'], 'decision')}.")
     return " ".join(sentences)
+
+
+def has_one_class(summary: Section) -> bool:
+    """Whether every labelled image has the same label, as where a detection set's images are named after their objects."""
+    return sum(row["n"] > 0 for row in summary["classes"]) == 1
+
+
+def write_weakness(curate: Section) -> str:
+    """Why what looks wrong may be the model's fault; empty where the models do better than neighbours and guessing.
+
+    The same bar as that of DST002. An older report does not know it.
+    """
+    agreed: Any = curate.get("out_of_fold_accuracy")
+    simple: Any = curate.get("simple_accuracy")
+    if not (is_number(agreed) and is_number(simple) and curate["label_issues"] and agreed < simple):
+        return ""
+    return f"but to models too weak to tell: they agree with {percent(agreed)} of all labels"
 
 
 def write_accuracy(model: Section) -> str:
@@ -172,7 +192,7 @@ def _count_augmented(augmented: Mapping[str, Any]) -> Section:
 
 
 def _count_curate(curate: Mapping[str, Any]) -> Section:
-    names = ("images_judged", "label_issues", "label_issues_confirmed", "out_of_fold_accuracy")
+    names = ("images_judged", "label_issues", "label_issues_confirmed", "out_of_fold_accuracy", "simple_accuracy")
     columns = ("column", "value", "n", "share", "accuracy", "n_wanted", "is_rare")
     slices = [{key: row.get(key) for key in columns} for row in curate.get("slices") or []]
     return {**{name: curate.get(name) for name in names}, "slices": slices}

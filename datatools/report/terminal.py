@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from datatools.report.summary import write_accuracy, write_level
+from datatools.report.summary import has_one_class, write_accuracy, write_level
 from datatools.report.words import KINDS, count, describe_agreement, is_number, percent, plural, visible
 
 Section = dict[str, Any]
@@ -53,7 +53,7 @@ def _facts(summary: Section) -> dict[str, list[RenderableType]]:
         "Findings": _findings(summary["findings"]),
         "Kappa": [Text(text)] if (text := describe_agreement(summary["agreement"], visible)) else [],
         "Split": _split(summary["split"]),
-        "Model": _model(summary["model"]),
+        "Model": _model(summary["model"], has_one_class(summary)),
         "Labels": _labels(summary["curate"], summary["queue"]),
         "Fixes": _fixes(summary["fixes"]),
     }
@@ -97,13 +97,14 @@ def _split(split: Section) -> list[RenderableType]:
     return [line]
 
 
-def _model(model: Section) -> list[RenderableType]:
+def _model(model: Section, one_class: bool) -> list[RenderableType]:
     if not is_number(model.get("accuracy")):
         return []
     line = Text(f"test accuracy {write_accuracy(model)}")
     if write_level(model):
         line.append(f", {write_level(model)}")
-    return [line.append(f", {plural(model['n'] or 0, 'image')}; macro F1 {percent(model['macro_f1'])}")]
+    line.append(f", {plural(model['n'] or 0, 'image')}; macro F1 {percent(model['macro_f1'])}")
+    return [line.append("; all labels are of one class, so neither says anything") if one_class else line]
 
 
 def _labels(curate: Section, queue: Section) -> list[RenderableType]:

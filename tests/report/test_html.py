@@ -12,10 +12,12 @@ from datatools.params import ReportParams
 from datatools.report.html import MAX_ROWS, list_provenance, list_tiles, to_html
 from datatools.report.markdown import to_markdown
 from datatools.report.summary import ReportInputs, summarise
+from datatools.report.terminal import to_text
 from datatools.report.thumbnails import MAX_DECISIONS
 from datatools.schema import FIX_STATUS, QUEUE
 from tests.report.builders import (
     HOSTILE,
+    LABELS,
     hostile_summary,
     make_dataset,
     make_fix,
@@ -27,7 +29,7 @@ from tests.report.builders import (
     make_slice,
 )
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "wbr"}
 
 
 class Page(HTMLParser):
@@ -243,6 +245,18 @@ def test_the_tile_of_doubted_labels_counts_the_confirmed_apart() -> None:
     curate = {"images_judged": 6, "label_issues": 1, "label_issues_confirmed": 2}
     tile = list_tiles(summarise(make_inputs(curate=curate), ReportParams()))[1]
     assert (tile["figure"], tile["note"]) == ("1", "of 6 images judged, 2 more decided by people")
+
+
+def test_figures_that_say_nothing_are_marked() -> None:
+    weak = {"images_judged": 6, "label_issues": 2, "out_of_fold_accuracy": 0.1, "simple_accuracy": 0.6}
+    inputs = make_inputs(dataset=make_dataset(dict.fromkeys(LABELS, "cat")), curate=weak)
+    summary = summarise(inputs, ReportParams())
+    notes = {tile["name"]: tile["note"] for tile in list_tiles(summary)}
+    assert notes["labels look wrong"] == "of 6 images judged; the models are too weak to tell"
+    assert notes["test accuracy"] == "says nothing: one class"
+    sentence = "All labels are of one class, so none of these figures says anything."
+    assert sentence in to_html(summary, {}, {}) and sentence in to_markdown(summary)
+    assert "all labels are of one class, so neither says anything" in to_text(summary, width=400)
 
 
 def test_provenance_flattens_the_record() -> None:

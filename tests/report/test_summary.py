@@ -24,7 +24,7 @@ from datatools.report.summary import (
     write_level,
 )
 from datatools.schema import FIX_STATUS, QUEUE
-from tests.report.builders import HOSTILE, hostile_summary, make_dataset, make_fix, make_inputs, make_queue_row
+from tests.report.builders import HOSTILE, LABELS, hostile_summary, make_dataset, make_fix, make_inputs, make_queue_row
 
 
 def test_headline_is_the_verdict() -> None:
@@ -47,6 +47,27 @@ def test_headline_is_the_verdict() -> None:
 )
 def test_headline_leaves_out_what_is_unknown(changes: dict[str, Any], headline: str) -> None:
     assert write_headline(summarise(make_inputs(**changes), ReportParams())) == headline
+
+
+def test_labels_of_one_class_have_no_accuracy_worth_a_headline() -> None:
+    inputs = make_inputs(dataset=make_dataset(dict.fromkeys(LABELS, "cat")), curate={})
+    headline = write_headline(summarise(inputs, ReportParams()))
+    assert headline == "6 images in, 2 left out. All labels are of one class, so accuracy says nothing."
+
+
+@pytest.mark.parametrize(
+    ("n", "agreed", "simple", "sentence"),
+    [
+        (2, 0.1, 0.6, "2 labels look wrong, but to models too weak to tell: they agree with 10.0 % of all labels."),
+        (2, 0.7, 0.6, "2 labels look wrong."),
+        (0, 0.5, 0.6, "0 labels look wrong."),
+        (2, 0.1, None, "2 labels look wrong."),  # a report of an older version
+    ],
+)
+def test_doubts_of_a_weak_model_are_told_as_such(n: int, agreed: float, simple: float | None, sentence: str) -> None:
+    curate = {"label_issues": n, "out_of_fold_accuracy": agreed, "simple_accuracy": simple}
+    headline = write_headline(summarise(make_inputs(curate=curate, metrics={}), ReportParams()))
+    assert headline == f"6 images in, 2 left out. {sentence}"
 
 
 @pytest.mark.parametrize(
