@@ -103,9 +103,12 @@ def write_verdict(facts: Mapping[str, Any]) -> str:
     if n_quarantined:
         sentences.append(f"{n_quarantined:,} {'image' if n_quarantined == 1 else 'images'} in quarantine.")
     if facts["deviations"]:
-        worst = facts["deviations"][0]
+        worst, images = facts["deviations"][0], f"{facts['deviations'][0]['n']:,} images"
+        off = f"{abs(worst['off']):.1f}"
         sentences.append(
-            f"Furthest from the ratios: {worst['class']}, by {abs(worst['off']):.1f} of its {worst['n']:,} images."
+            f"Furthest from the ratios: {worst['class']}, by {off} of its {images}."
+            if off != "0.0"
+            else "Every class is as the ratios ask."
         )
     return " ".join(sentences)
 

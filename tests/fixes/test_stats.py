@@ -126,6 +126,9 @@ def test_what_the_fixes_bought_is_told_with_its_interval_and_seeds(project):  # 
     lift = make_lift(60, 90)
     save_json(project.root / "reports" / "lift.json", {**lift, "measured": False, "why_not": "not asked"})
     assert "was not measured" in "\n".join(write_stats(count_decisions(project)))
+    save_json(project.root / "reports" / "lift.json", {"measured": False, "why_not": "no records", "before": None})
+    text = "\n".join(write_stats(count_decisions(project)))
+    assert "was not measured" in text and "No fix records" not in text, "there are some since the last run"
     save_json(project.root / "reports" / "lift" / "lift.json", lift)  # as `datatools lift` does
     text = "\n".join(write_stats(count_decisions(project)))
     assert "raised accuracy by 30.0 percentage points (+" in text

@@ -184,6 +184,13 @@ def test_the_whole_on_one_side():
     assert sizes(make("abc" * 3), train=0.0, val=0.0, test=1.0) == (0, 0, 9)
 
 
+def test_a_split_that_is_exact_is_said_to_be():
+    assert split(make("a" * 10)).certificate["verdict"].endswith("Every class is as the ratios ask.")
+    assert (
+        split(make("a" * 11)).certificate["verdict"].endswith("Furthest from the ratios: a, by 0.3 of its 11 images.")
+    )
+
+
 @pytest.mark.parametrize(
     ("ratios", "total"), [((0.7, 0.2, 0.2), "1.1"), ((0.5, 0.2, 0.1), "0.8"), ((0.0, 0.0, 0.0), "0")]
 )
