@@ -21,6 +21,7 @@ from datatools.formats.base import Content, Loss, Row, write_new
 from datatools.formats.registry import load_format
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
+from datatools.packed import list_batches
 from datatools.provenance import EXPORT, SCHEMA, find_commit, hash_ids, package_versions
 from datatools.schema import LOSSES, RECORDS, REJECTED
 from datatools.source import Source, check_source, read_source
@@ -58,6 +59,7 @@ def convert(
         raise DatatoolsError(f"expected a format that can be written. Got {to!r}: choose another one.")
     if os.path.lexists(target):
         raise DatatoolsError(f"{target}: expected a folder that is not there yet. Got an existing one: name another.")
+    _refuse_project(tree.root)
     source = read_source(tree, source_format)
     content = source.content
     check_source(tree.root, (*source.images, *content.annotations["path"]), content, source.refused)
@@ -84,6 +86,14 @@ def convert(
     return Converted(
         tuple(source.formats), len(source.images) - len(unread), len(content.annotations), losses, rejected
     )
+
+
+def _refuse_project(root: Path) -> None:
+    if list_batches(root) or (root / "dvc.yaml").exists():
+        raise DatatoolsError(
+            f"{root}: expected images and annotations as a tool wrote them. Got a project or what it imported: "
+            "docs/python.md shows how its data, with the fixes, is written in another format."
+        )
 
 
 def count_losses(losses: pd.DataFrame) -> list[tuple[str, str, int]]:

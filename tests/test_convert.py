@@ -172,6 +172,13 @@ def test_a_target_that_is_there_is_refused_and_left_alone(coco: Path, tmp_path: 
     assert not hash_files(target)
 
 
+@pytest.mark.parametrize("inside", ["batches/0001-cells/images.parquet", "dvc.yaml"])
+def test_a_project_s_own_folders_are_no_source(coco: Path, target: Path, inside: str):
+    lay_out(coco, {inside: b""})
+    with pytest.raises(DatatoolsError, match=r"Got a project or what it imported: docs/python\.md shows"):
+        convert(open_tree(coco), target, "yolo")
+
+
 def test_an_unknown_format_is_a_wrong_call(coco: Path, target: Path):
     with pytest.raises(DatatoolsError, match=r"expected a format: tables, coco, .* Got 'word'"):
         run(coco, target, "word")

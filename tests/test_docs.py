@@ -42,7 +42,10 @@ def describe_cli() -> str:
     from typer.cli import get_docs_for_click
 
     command = typer.main.get_command(app)
-    text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="datatools", title="The commands")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (type(command), typer.core.TyperCommand):  # the lists of commands have room for whole sentences
+            patch.setattr(kind, "get_short_help_str", lambda self, limit=45: (self.help or "").split("\n\n")[0])
+        text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="datatools", title="The commands")
     return text.strip() + "\n"
 
 
