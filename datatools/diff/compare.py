@@ -24,6 +24,7 @@ from datatools.diff.counting import (
     count_findings,
     count_sides,
     count_slices,
+    leave_out_unmatched,
 )
 from datatools.diff.explaining import explain
 from datatools.diff.facts import list_pair_changes, list_single_changes
@@ -42,6 +43,7 @@ def compare_versions(before: Version, after: Version) -> Diff:
     """All that differs from `before` to `after`. The versions are not changed."""
     changes = list_changes(before, after)
     explained, records = explain(changes, before, after)
+    before, after = leave_out_unmatched(before, after)
     found = compare_findings(before, after)
     return Diff(
         _name(before),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,19 @@ def _slice_counts(metadata: pd.Series) -> dict[str, pd.Series]:
             counts = rows.setdefault(str(column), {})
             counts[str(value)] = counts.get(str(value), 0) + int(n)
     return {column: pd.Series(counts, dtype="int64") for column, counts in rows.items()}
+
+
+def leave_out_unmatched(before: Version, after: Version) -> tuple[Version, Version]:
+    """Both versions without what models found where they looked at one of them only: nothing of that is new or gone."""
+    codes = (before.model_codes or frozenset()) | (after.model_codes or frozenset())
+    if (before.model_codes is None) == (after.model_codes is None) or not codes:
+        return before, after
+    return _without(before, codes), _without(after, codes)
+
+
+def _without(version: Version, codes: Collection[str]) -> Version:
+    found = version.findings
+    return version if found is None else replace(version, findings=found[~found["code"].isin(codes)])
 
 
 def compare_findings(before: Version, after: Version) -> tuple[pd.DataFrame, pd.DataFrame] | None:

@@ -33,6 +33,7 @@ class Version:
 
     `dataset.images` has only IMAGE_COLUMNS. `applied` are the ids of the fix records that are in the data; `records` are
     all that lie in data/fixes. `agreement` and `checks`, the checks that ran, are those of reports/validate.json.
+    `model_codes` are the codes of what models found, None where none looked.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Version:
     dataset: Dataset
     split: pd.DataFrame | None = None
     findings: pd.DataFrame | None = None
+    model_codes: frozenset[str] | None = None
     records: Sequence[FixRecord] = ()
     checks: Sequence[Mapping[str, Any]] | None = None
     agreement: Mapping[str, Any] | None = None
@@ -92,6 +94,7 @@ def read_version(project: Project, files: VersionFiles) -> Version:
         split=files.load_table(f"{LAYOUT['split']}/split.parquet", SPLIT),
         findings=concat([table for table in found if table is not None]) if found[0] is not None else None,
         checks=report.get("checks"),
+        model_codes=None if found[1] is None else frozenset(found[1]["code"]),
         records=_load_records(project, files.commit),
         agreement=report.get("agreement"),
         applied=frozenset() if status is None else frozenset(status.loc[status["status"] == "applied", "id"].tolist()),

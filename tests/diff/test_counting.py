@@ -16,6 +16,7 @@ from datatools.diff.counting import (
     count_findings,
     count_sides,
     count_slices,
+    leave_out_unmatched,
 )
 from datatools.diff.versions import Version
 from datatools.findings import Finding, concat
@@ -74,6 +75,15 @@ def test_slices_that_differ_are_named_by_column_and_value() -> None:
 def test_a_column_of_many_values_is_no_slice(n: int, is_slice: bool) -> None:
     after = version(metadata=[{"url": str(number)} for number in range(n)])
     assert bool(count_slices(version(), after)) == is_slice
+
+
+def test_findings_of_models_that_looked_at_one_version_are_left_out() -> None:
+    image, doubt = found("IMG003", Finding("x", "a.png")), found("SPL001", Finding("y", "a.png"))
+    judged = version(findings=concat([image, doubt]), model_codes=frozenset({"SPL001"}))
+    for pair in ((judged, version(findings=image)), (version(findings=image), judged)):
+        assert [list(item.findings["code"]) for item in leave_out_unmatched(*pair)] == [["IMG003"], ["IMG003"]]
+    nothing = version(findings=image, model_codes=frozenset())  # they looked, and found nothing
+    assert leave_out_unmatched(judged, nothing) == (judged, nothing)
 
 
 def test_findings_by_code_the_worst_first() -> None:

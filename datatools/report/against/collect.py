@@ -110,7 +110,9 @@ def _findings(versions: tuple[Version, Version], diff: Diff, mutes: tuple[Mute, 
     if before.findings is not None:
         known = make_baseline(before.name, before.findings, before.dataset.images, before.checks)
     today = datetime.datetime.now(datetime.UTC).date()
-    return summarise_findings(diff, load_titles(), after.dataset.images, known, mutes, today)
+    found = summarise_findings(diff, load_titles(), after.dataset.images, known, mutes, today)
+    unjudged = [version.name for version in versions if version.model_codes is None]
+    return {**found, "unjudged": unjudged[0]} if found and len(unjudged) == 1 else found
 
 
 def _mutes(files: VersionFiles) -> tuple[Mute, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from datatools.report.words import is_number, plural
+from datatools.report.words import is_number, plural, visible
 
 Section = dict[str, Any]
 GOOD, BAD, SAME, CHANGED, UNKNOWN = "good", "look", "same", "changed", "unknown"
@@ -101,6 +101,8 @@ def _findings(document: Section) -> Section | None:
     parts += [f"{found[name]:,} {words}" for name, words in (("gone", "gone"), ("muted", "muted")) if found[name]]
     if found["newer_check"]:
         parts.append(f"{found['newer_check']:,} only because a check is newer")
+    if found.get("unjudged"):
+        parts.append(f"what models find is left out, as {visible(found['unjudged'], 60)} has none")
     calm = GOOD if found["gone"] else SAME
     return _row("Findings", BAD if found["new"]["error"] else CHANGED if new else calm, "; ".join(parts))
 

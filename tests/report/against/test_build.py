@@ -20,6 +20,8 @@ from datatools.findings import Finding
 from datatools.project import Project
 from datatools.report.against.build import AgainstReport, render_html, render_markdown, report_against, save_against
 from datatools.report.against.verdict import write_verdict
+from datatools.schema import FINDINGS
+from datatools.store import save_table
 from tests.finished_runs import found, git
 from tests.report.against.hostile import NAMES
 from tests.report.against.projects import CERTIFICATE, PATHS, make_state, relabel, start, write
@@ -185,6 +187,15 @@ def test_a_muted_finding_is_counted_apart(tmp_path: Path) -> None:
     write(project, replace(BASE, findings=(*BASE.findings, found("BOX001", Finding("out", path=PATHS[21])))))
     findings = report_against(project, "HEAD").document["findings"]
     assert (findings["muted"], findings["new"]["error"], findings["codes"]) == (1, 0, [])
+
+
+def test_what_models_found_is_neither_new_nor_gone_where_they_looked_once(tmp_path: Path) -> None:
+    project = write(start(tmp_path / "p"), BASE, "base")  # without curate, as where that stage failed
+    save_table(project.model_findings, found("SPL001", Finding("doubt", path=PATHS[21])), FINDINGS)
+    document = report_against(project, "HEAD").document
+    assert (document["findings"]["new"]["error"], document["findings"]["codes"]) == (0, [])
+    (row,) = (row for row in document["verdict"]["rows"] if row["what"] == "Findings")
+    assert row["text"] == "none new; what models find is left out, as HEAD has none"
 
 
 def test_the_page_needs_nothing_from_outside(made: AgainstReport) -> None:
