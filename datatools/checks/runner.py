@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 import datatools.checks as package
-from datatools.checks.base import Check, Inputs
+from datatools.checks.base import BY_CURATE, Check, Inputs
 from datatools.checks.geometry import sharing
 from datatools.errors import DatatoolsError
 from datatools.findings import CRASHED, Finding, concat, to_table
@@ -126,7 +126,8 @@ def _run(check: Check, inputs: Inputs) -> tuple[pd.DataFrame, str, int, str]:
     """The findings of one check, its outcome, their number, and why it did not run to the end."""
     missing = [name for name in needs(check) if inputs.get(name) is None]
     if missing:
-        return concat([]), "not applicable", 0, f"needs {', '.join(missing)}"
+        later = ", which the stage curate has: see datatools findings" if BY_CURATE.intersection(missing) else ""
+        return concat([]), "not applicable", 0, f"needs {', '.join(missing)}{later}"
     findings: list[Finding] = []
     try:
         reason = check.off(inputs) if check.off else ""

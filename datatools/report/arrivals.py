@@ -19,7 +19,8 @@ SHOWN = 5
 def to_started_lines(started: Started, folder: Path) -> Iterator[str]:
     """Lines about a project that was started."""
     at_top = [name for name in started.written if "/" not in name]
-    more = f" and {len(started.written) - len(at_top)} files below them" if at_top else ""
+    n_below = len(started.written) - len(at_top)
+    more = f" and {plural(n_below, 'file')} below {'it' if len(at_top) == 1 else 'them'}" if at_top and n_below else ""
     yield f"wrote {', '.join(at_top or started.written) or 'nothing new'}{more}"
     if started.kept:
         yield f"kept as they were: {', '.join(started.kept)}"

@@ -79,7 +79,9 @@ def _side(story: Story) -> Lines:
     split = story["split"]
     if split:
         fold = "" if split["fold"] is None else f", fold {split['fold']}"
-        yield f"{split['side']}{fold}, together with {plural(split['together'] - 1, 'other image')}{_since(split['since'])}"
+        others = split["together"] - 1
+        unit = f", together with {plural(others, 'other image')}" if others else ""
+        yield f"{split['side']}{fold}{unit}{_since(split['since'])}"
 
 
 def _since(since: Story) -> str:

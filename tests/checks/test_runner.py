@@ -81,6 +81,11 @@ def test_without_its_inputs_a_check_is_not_applicable(monkeypatch):
     assert outcomes[0].detail == "needs images, ratings"
 
 
+def test_checks_of_the_models_judgement_name_the_stage_that_runs_them():
+    _, outcomes = run_checks(make_inputs() | {"suspects": None}, only_with=frozenset({"suspects"}))
+    assert outcomes[0].detail == "needs suspects, which the stage curate has: see datatools findings"
+
+
 def test_only_with_runs_the_checks_that_need_one_of_these():
     inputs = make_inputs()
     _, outcomes = run_checks(inputs, only_with=frozenset({"suspects", "slices"}))

@@ -46,6 +46,12 @@ def test_an_image(project: Project):
         assert words in text, words
 
 
+def test_an_image_of_no_group_is_together_with_none(project: Project):
+    story = trace(project, FIXED)
+    text = show({**story, "split": {**story["split"], "together": 1}})
+    assert "train, since" in text and "together" not in text
+
+
 def test_what_the_model_said(project: Project):
     assert "star with 75.0 %: wrong by the label circle" in show(trace(project, "images/00.png"))
 
