@@ -17,7 +17,7 @@ import pandas as pd
 
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
-from datatools.formats.base import Content, Loss, Row, write_new
+from datatools.formats.base import Content, Loss, Row, Saved, write_new
 from datatools.formats.registry import load_format
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
@@ -54,21 +54,28 @@ def convert(
     lost. `.datatools.json` says what it was made of. The folder appears whole or not at all. Raises DatatoolsError when
     `target` is there, when `to` cannot be written and when nothing could be read.
     """
-    writer = load_format(to)
-    if writer.save is None:
-        raise DatatoolsError(f"expected a format that can be written. Got {to!r}: choose another one.")
-    if os.path.lexists(target):
-        raise DatatoolsError(f"{target}: expected a folder that is not there yet. Got an existing one: name another.")
-    _refuse_project(tree.root)
+    _find_writer(to, target)
+    _refuse_part_of_project(tree.root)
     source = read_source(tree, source_format)
-    content = source.content
-    check_source(tree.root, (*source.images, *content.annotations["path"]), content, source.refused)
+    check_source(tree.root, (*source.images, *source.content.annotations["path"]), source.content, source.refused)
+    return write_source(source, target, to, tick)
+
+
+def write_source(
+    source: Source,
+    target: Path,
+    to: str,
+    tick: Callable[[int], None] | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> Converted:
+    """Write `source` as `convert` does; `origin` says in `.datatools.json` what it was made of, where more is known."""
+    save, tree, content = _find_writer(to, target), source.tree, source.content
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         content, resized = _with_true_sizes(tree, source, content) if to in RELATIVE else (content, [])
         content = _with_missing_sizes(tree, source, content) if to in IN_PIXELS else content
-        saved = writer.save(content, folder)
+        saved = save(content, folder)
         copied = {path: _copy(tree, path, folder, saved.moved.get(path, path), tick) for path in source.images}
         unread = [row for row in copied.values() if not isinstance(row, str)]
         rejected = REJECTED.conform(
@@ -77,7 +84,7 @@ def convert(
         losses = _list_losses((*saved.losses, *resized))
         _save_report(folder / REPORT, losses, rejected)
         sha256 = {path: digest for path, digest in copied.items() if isinstance(digest, str)}
-        save_json(folder / EXPORT, _describe(source, sha256, to, len(losses)))
+        save_json(folder / EXPORT, {**_describe(source, sha256, to, len(losses)), **(origin or {})})
         folder.chmod(0o755)
         os.rename(folder, target)
     except BaseException:
@@ -88,11 +95,21 @@ def convert(
     )
 
 
-def _refuse_project(root: Path) -> None:
-    if list_batches(root) or (root / "dvc.yaml").exists():
+def _find_writer(to: str, target: Path) -> Callable[[Content, Path], Saved]:
+    """What writes the format `to`. Raises DatatoolsError where there is none, or where `target` is there already."""
+    save = load_format(to).save
+    if save is None:
+        raise DatatoolsError(f"expected a format that can be written. Got {to!r}: choose another one.")
+    if os.path.lexists(target):
+        raise DatatoolsError(f"{target}: expected a folder that is not there yet. Got an existing one: name another.")
+    return save
+
+
+def _refuse_part_of_project(root: Path) -> None:
+    if list_batches(root) or all((root / name).exists() for name in ("dataset.json", "images.parquet")):
         raise DatatoolsError(
-            f"{root}: expected images and annotations as a tool wrote them. Got a project or what it imported: "
-            "docs/python.md shows how its data, with the fixes, is written in another format."
+            f"{root}: expected images and annotations as a tool wrote them. Got a part of a project: "
+            "name the project's own folder, and its data is written with the fixes."
         )
 
 

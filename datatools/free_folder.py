@@ -10,7 +10,7 @@ import yaml
 
 from datatools.errors import DatatoolsError
 from datatools.git import run_git
-from datatools.project import Project
+from datatools.project import Project, has_pipeline
 
 IN_GIT = ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc", "data/raw.dvc", "data/fixes/records.jsonl")
 OF_A_PROJECT = ("data", "models", "reports", "stages")  # folders of a project, in which no other one starts
@@ -42,18 +42,11 @@ def _check_not_inside(folder: Path) -> None:
     """Raise DatatoolsError in a folder that belongs to another project, where init was meant for that one."""
     for above in folder.parents:
         own = folder.relative_to(above).parts[0]
-        if own in OF_A_PROJECT and _is_project(above):
+        if own in OF_A_PROJECT and has_pipeline(above):
             raise DatatoolsError(
                 f"{folder}: expected a folder outside other projects. Got one in {own}/ of the project {above}: "
                 f"change to {above}, or choose another folder."
             )
-
-
-def _is_project(folder: Path) -> bool:
-    """Whether the folder has a pipeline as init writes it, in whatever version."""
-    pipeline = folder / "dvc.yaml"
-    is_whole = pipeline.is_file() and (folder / "params.yaml").is_file()
-    return is_whole and b"python -m stages.ingest" in pipeline.read_bytes()
 
 
 def _check_params(file: Path, pipeline: Path) -> None:

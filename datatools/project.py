@@ -62,3 +62,10 @@ def look_for_project(start: Path) -> Project | None:
         if (folder / "dvc.yaml").exists() and (folder / "params.yaml").exists():
             return Project(folder)
     return None
+
+
+def has_pipeline(folder: Path) -> bool:
+    """Whether the folder has a pipeline as `datatools init` writes it, in whatever version."""
+    pipeline = folder / "dvc.yaml"
+    is_whole = pipeline.is_file() and (folder / "params.yaml").is_file()
+    return is_whole and b"python -m stages.ingest" in pipeline.read_bytes()

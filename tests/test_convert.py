@@ -172,10 +172,10 @@ def test_a_target_that_is_there_is_refused_and_left_alone(coco: Path, tmp_path: 
     assert not hash_files(target)
 
 
-@pytest.mark.parametrize("inside", ["batches/0001-cells/images.parquet", "dvc.yaml"])
-def test_a_project_s_own_folders_are_no_source(coco: Path, target: Path, inside: str):
-    lay_out(coco, {inside: b""})
-    with pytest.raises(DatatoolsError, match=r"Got a project or what it imported: docs/python\.md shows"):
+@pytest.mark.parametrize("inside", [["batches/0001-cells/images.parquet"], ["dataset.json", "images.parquet"]])
+def test_a_part_of_a_project_is_no_source(coco: Path, target: Path, inside: list[str]):
+    lay_out(coco, dict.fromkeys(inside, b""))
+    with pytest.raises(DatatoolsError, match=r"Got a part of a project: name the project's own folder"):
         convert(open_tree(coco), target, "yolo")
 
 

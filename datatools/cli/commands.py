@@ -25,6 +25,7 @@ from datatools.cli.split import split_app
 from datatools.cli.status import status
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
+from datatools.project import Project, has_pipeline
 from datatools.starting import start_light
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -152,19 +153,30 @@ def import_(
 
 @app.command()
 def convert(
-    source: Source,
+    source: Annotated[
+        Path, typer.Argument(parser=_named, help="Folder, zip or tar with images and annotations, or a project.")
+    ],
     target: Annotated[Path, typer.Argument(parser=_named, help="Folder to write; it must not be there yet.")],
     to: Annotated[str, typer.Option(metavar="FORMAT", help="A format that `datatools formats` lists.")],
     format: SourceFormat = AUTO,
 ) -> None:
-    """Convert annotations and images to another format, and list what that format cannot hold."""
-    from datatools.convert import convert as convert_tree
+    """Convert annotations and images to another format, and list what that format cannot hold.
+
+    Of a project, the data as the last `dvc repro` left it is written: with the fixes, and the sides of the split as subsets.
+    """
     from datatools.progress import progress
     from datatools.report.arrivals import to_convert_lines
-    from datatools.tree import open_tree
 
     with progress("convert: images") as tick:
-        done = convert_tree(open_tree(source), target, to, format, tick)
+        if has_pipeline(source):
+            from datatools.convert_project import convert_project  # it loads the split
+
+            done = convert_project(Project(source), target, to, tick)
+        else:
+            from datatools.convert import convert as convert_tree
+            from datatools.tree import open_tree
+
+            done = convert_tree(open_tree(source), target, to, format, tick)
     for line in to_convert_lines(done, target):
         typer.echo(line)
 
