@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Imported:
     n_annotations: int  # new or changed
     n_removed: int  # images and annotations that the source no longer has
     rejected: pd.DataFrame
+    replaced: tuple[str, ...] = ()  # paths of images that had other bytes
+    n_staying: int = 0  # images that the source brought before, does not have now, and that stay
 
 
 def import_data(
@@ -81,6 +84,8 @@ def import_data(
             len(batch.content.annotations),
             len(batch.removed_paths) + len(batch.removed_ids),
             rejected,
+            replaced=tuple(sorted(before.paths.intersection(images["path"].tolist()))),
+            n_staying=0 if mirror else len(_gone(source, before, name)),
         )
 
 
@@ -167,11 +172,12 @@ def _new_batch(
 ) -> Batch:
     """What is new or changed against what this source said before, and with `mirror` all that it no longer says."""
     old = before.said.get(name, Content())
-    content = _with_own_ids(source.content, before, name)
-    ids, paths = set(content.annotations["annotation_id"].tolist()), set(content.records["path"].tolist())
-    gone = old.annotations[~among(old.annotations["annotation_id"], ids)]
-    if not mirror:
-        gone = gone[among(gone["path"], paths.union(source.images, content.annotations["path"].tolist()))]
+    paths = set(source.content.records["path"].tolist())
+    spoken_of = paths.union(source.images, source.content.annotations["path"].tolist())
+    stays = ~among(old.annotations["path"], spoken_of) & (not mirror)
+    content = _with_own_ids(source.content, before, name, old.annotations.loc[stays, "annotation_id"].tolist())
+    ids = set(content.annotations["annotation_id"].tolist())
+    gone = old.annotations[~(stays | among(old.annotations["annotation_id"], ids))]
     changes = replace(
         content,
         annotations=_changed(content.annotations, old.annotations, "annotation_id", ANNOTATIONS),
@@ -191,32 +197,58 @@ def _new_batch(
     )
 
 
-def _with_own_ids(content: Content, before: Merged, name: str) -> Content:
-    """Ids that another source uses get this source's name in front, then and in all its later imports.
+def _with_own_ids(content: Content, before: Merged, name: str, staying: Collection[str]) -> Content:
+    """Ids that stand for something else already get this source's name in front, then and in all its later imports.
 
-    So do the annotators of whole-image labels: two sources that label one image are two raters.
+    Something else is an annotation of another source, or one of this source that is `staying` as its image is not spoken
+    of: exports of two months may both count from 1. Annotators of whole-image labels get the name as well where another
+    source has the id: two sources that label one image are two raters.
     """
-    if not set(before.said) - {name}:
-        return content
     rows = content.annotations
-    given, owner = set(rows["annotation_id"].tolist()), before.source_of
-    ids: list[str] = []
-    annotators: list[Any] = []
-    for key, path, kind, annotator in zip(*(rows[column].tolist() for column in OF_AN_ID), strict=True):
-        rater = f"{name}:{annotator}" if kind == "label" and isinstance(annotator, str) else annotator
-        other = (
-            label_id(path, rater) if rater is not annotator and key == label_id(path, annotator) else f"{name}:{key}"
-        )
-        if owner.get(key, name) == name and (owner.get(other) != name or other in given):
-            ids.append(key)
-            annotators.append(annotator)
-            continue
-        while other in given or owner.get(other, name) != name:
-            other = f"{name}:{other}"
-        given.add(other)
-        ids.append(other)
-        annotators.append(rater)
-    return replace(content, annotations=ANNOTATIONS.conform(rows.assign(annotation_id=ids, annotator=annotators)))
+    own = before.said.get(name, Content()).annotations["annotation_id"]
+    is_named = own.str.startswith(f"{name}:").any()
+    if not (set(before.said) - {name} or is_named or among(rows["annotation_id"], staying).any()):
+        return content
+    ids = _OwnIds(name, set(rows["annotation_id"].tolist()), before, staying)
+    chosen = [ids.choose(*row) for row in zip(*(rows[column].tolist() for column in OF_AN_ID), strict=True)]
+    keys, annotators = [key for key, _ in chosen], [annotator for _, annotator in chosen]
+    return replace(content, annotations=ANNOTATIONS.conform(rows.assign(annotation_id=keys, annotator=annotators)))
+
+
+class _OwnIds:
+    """The id that each annotation of a source gets; `given` are the ids that the source has for them."""
+
+    def __init__(self, name: str, given: set[str], before: Merged, staying: Collection[str]) -> None:
+        self._name, self._given, self._owner, self._staying = name, given, before.source_of, frozenset(staying)
+        old = before.said.get(name, Content()).annotations
+        columns = (old[column].tolist() for column in ("annotation_id", "path", "annotator"))
+        self._old = {key: (path, str(annotator)) for key, path, annotator in zip(*columns, strict=True)}
+
+    def choose(self, key: str, path: str, kind: str, annotator: Any) -> tuple[str, Any]:
+        """Id and annotator: the id that this annotation had, else one that this source used, else the first that is free."""
+        rater = f"{self._name}:{annotator}" if kind == "label" and isinstance(annotator, str) else annotator
+        is_derived = rater is not annotator and key == label_id(path, annotator)
+        can_be = self._list_possible(key, label_id(path, rater) if is_derived else f"{self._name}:{key}")
+        used = [name for name in can_be if name in self._old]
+        chosen = next((name for name in used if self._old[name][0] == path), (used or can_be)[0])
+        if chosen == key:
+            return key, annotator
+        self._given.add(chosen)
+        is_foreign = self._owner.get(key, self._name) != self._name
+        return chosen, rater if is_foreign or self._old.get(chosen) == (path, str(rater)) else annotator
+
+    def _list_possible(self, key: str, named: str) -> list[str]:
+        """Ids that stand for nothing else, in order, up to the first with a name in front that is new."""
+        possible = []
+        for n in itertools.count():
+            name = (key, named)[n] if n < 2 else f"{self._name}:{n}:{key}"
+            is_taken = n > 0 and name in self._given
+            if is_taken or name in self._staying or self._owner.get(name, self._name) != self._name:
+                continue
+            possible.append(name)
+            if n > 0 and name not in self._old:
+                break
+        return possible
 
 
 def _with_older(rejected: pd.DataFrame, older: pd.DataFrame, source: Source) -> pd.DataFrame:
@@ -236,8 +268,11 @@ def _changed(new: pd.DataFrame, old: pd.DataFrame, key: str, table: Table) -> pd
 
 
 def _gone(source: Source, before: Merged, name: str) -> tuple[str, ...]:
+    """The images that this source brought and has no more; one that another source speaks of stays with what that says."""
     own = {path for path, brought_by in before.image_source.items() if brought_by == name}
-    return tuple(sorted(own.difference(source.images)))
+    others = [said for who, said in before.said.items() if who != name]
+    needed = (table["path"].tolist() for said in others for table in (said.records, said.annotations))
+    return tuple(sorted(own.difference(source.images, *needed)))
 
 
 def _as_saved(extras: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,36 @@ def test_without_mirror_what_the_source_no_longer_has_stays(coco: Path, root: Pa
     assert read_images(root) == PICTURES
 
 
+def test_exports_that_count_from_one_again_leave_what_was_there(coco: Path, root: Path, tmp_path: Path):
+    bring(coco, root)
+    months = [coco]
+    for month in ("c", "d"):
+        images = [{"id": 1, "file_name": f"{month}.png", "width": 12, "height": 10}]
+        files = {f"{month}.png": make_png(ord(month)), "instances.json": coco_text(make_object(id=1), images=images)}
+        months.append(lay_out(tmp_path / month, files))
+        bring(months[-1], root)
+    rows = merge_batches(root).content.annotations
+    assert dict(zip(rows["annotation_id"], rows["path"], strict=True)) == {
+        "coco/1": "a.png",
+        "coco/2": "b.png",
+        "one:coco/1": "c.png",
+        "one:2:coco/1": "d.png",
+    }
+    assert [bring(folder, root).batch for folder in months] == [None, None, None]
+
+
+def test_a_tag_whose_id_counts_from_one_again_has_the_same_annotator(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for path in ("a.png", "b.png"):
+        row = {"annotation_id": "1", "path": path, "kind": "label", "label": "cat", "annotator": "ann"}
+        monkeypatch.setattr(source, "load_content", lambda *_, row=row: (Content.from_rows(annotations=[row]), {}))
+        folder = lay_out(tmp_path / path, {path: make_png(1)})
+        bring(folder, root)
+        assert bring(folder, root).batch is None
+    assert merge_batches(root).content.annotations["annotator"].tolist() == ["ann", "ann"]
+
+
 def test_with_mirror_it_is_taken_away(coco: Path, root: Path):
     bring(coco, root)
     (coco / "b.png").unlink()
@@ -177,6 +207,17 @@ def test_a_mirror_leaves_other_sources_alone(coco: Path, root: Path, tmp_path: P
     bring(coco, root, mirror=True)
     assert read_images(root) == {"a.png": PICTURES["a.png"], "z.png": make_png(9)}
     assert labels(root) == {}
+
+
+def test_a_mirror_leaves_an_image_that_another_source_labels(root: Path, tmp_path: Path):
+    one = lay_out(tmp_path / "one", PICTURES)
+    two = lay_out(tmp_path / "two", {"a.png": PICTURES["a.png"], "labels/ben.csv": "path,label\na.png,dog\n"})
+    bring(one, root, "one")
+    bring(two, root, "two")
+    (one / "a.png").unlink()
+    assert bring(one, root, "one", mirror=True).batch is None
+    assert read_images(root) == PICTURES
+    assert labels(root) == {"label/a.png@ben": "dog"}
 
 
 # ---- into a folder
@@ -456,7 +497,7 @@ def test_without_mirror_states_add_up_and_an_image_that_is_spoken_of_gets_its_ne
 ):
     folder = tmp_path_factory.mktemp("states")
     images: dict[str, bytes] = {}
-    rows: dict[str, dict[str, Any]] = {}
+    rows: list[dict[str, Any]] = []
     records: dict[str, dict[str, Any]] = {}
     classes: dict[str, None] = {}
     extras: dict[str, Any] = {}
@@ -465,13 +506,18 @@ def test_without_mirror_states_add_up_and_an_image_that_is_spoken_of_gets_its_ne
         content = state.content
         spoken_of = {*state.images, *content.annotations["path"], *content.records["path"]}
         images |= state.images
-        rows = {key: row for key, row in rows.items() if row["path"] not in spoken_of}
-        rows |= {row["annotation_id"]: row for row in content.annotations.to_dict("records")}
+        rows = [row for row in rows if row["path"] not in spoken_of]
+        rows += content.annotations.drop(columns="annotation_id").to_dict("records")
         records |= {row["path"]: row for row in content.records.to_dict("records")}
         classes |= dict.fromkeys(content.classes)
         extras |= content.extras
-        expected = Content.from_rows(records.values(), rows.values(), tuple(classes), extras=extras)
-        assert merge_batches(folder / "raw").content.same_as(expected)
+        found = merge_batches(folder / "raw").content
+        ids = found.annotations["annotation_id"]
+        assert ids.is_unique
+        expected = Content.from_rows(records.values(), (), tuple(classes), extras=extras)
+        assert replace(found, annotations=expected.annotations).same_as(expected)
+        said = found.annotations.drop(columns="annotation_id").to_dict("records")
+        assert sorted(map(repr, said)) == sorted(map(repr, rows))
         assert read_images(folder / "raw") == images
         assert import_state(state, folder / "source", folder / "raw", mirror=False).batch is None
 

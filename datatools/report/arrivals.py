@@ -44,9 +44,20 @@ def to_import_lines(done: Imported, root: Path, add: bool = True) -> Iterator[st
             f"{plural(done.n_images, 'new or changed image')}, {plural(done.n_annotations, 'new or changed annotation')}, "
             f"{count(done.n_removed)} taken away -> {done.batch.relative_to(root).as_posix()}"
         )
+    yield from _older_lines(done)
     yield from _rejected_lines(done.rejected)
     if add and done.batch is not None:
         yield "next: dvc add data/raw && dvc repro"
+
+
+def _older_lines(done: Imported) -> Iterator[str]:
+    """What became of images that the source had brought before."""
+    if done.replaced:
+        more = f" and {count(len(done.replaced) - 1)} more" if len(done.replaced) > 1 else ""
+        yield f"replaced, as they have other bytes now: {visible(done.replaced[0])}{more}"
+    if done.n_staying:
+        images = plural(done.n_staying, "image")
+        yield f"kept, though the source no longer has them: {images} (with --mirror they are taken away)"
 
 
 def to_convert_lines(done: Converted, target: Path) -> Iterator[str]:
