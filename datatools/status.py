@@ -101,13 +101,18 @@ def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
 
 
 def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing | None:
-    """Records that the last run has not seen; its table is opened only if the folder is not what the run saw."""
+    """Records that the last run has not seen, else those that it could not apply; its table is opened only for the first."""
     files = sorted(project.fixes.glob("*.jsonl"))
     if not files:
         return None
     n_records = sum(1 for file in files for line in read_text(file).splitlines() if line.strip())
-    if not {LAYOUT["fixes"], "dvc.lock"} & {name for names in changed.values() for name in names}:
-        return Standing("fixes", f"{n_records:,} records, all seen by the last run")
+    if not {LAYOUT["fixes"], LOCK}.intersection(changed.get("ingest", ())):
+        seen, n_bad = f"{n_records:,} records, all seen by the last run", _count_unapplied(project)
+        return (
+            Standing("fixes", f"{seen}, {n_bad:,} in conflict", "datatools fixes check")
+            if n_bad
+            else Standing("fixes", seen)
+        )
     table = project.dataset / "fixes.parquet"
     n_seen = 0
     if table.exists():
@@ -115,7 +120,15 @@ def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing
         from datatools.store import load_table  # it loads pandas
 
         n_seen = len(load_table(table, FIX_STATUS))
-    return Standing("fixes", f"{n_records:,} records, {max(0, n_records - n_seen):,} since the last run", "dvc repro")
+    new = f"{n_records - n_seen:,}" if n_records > n_seen else "changed"
+    return Standing("fixes", f"{n_records:,} records, {new} since the last run", "dvc repro")
+
+
+def _count_unapplied(project: Project) -> int:
+    """Records in conflict and disputes, as the last validation counted them."""
+    report = _load_json(project.root / LAYOUT["validation"])
+    checks = report.get("checks", ()) if isinstance(report, dict) else ()
+    return sum(check.get("n_findings", 0) for check in checks if check.get("code") in ("FIX001", "FIX002"))
 
 
 def _stand_review(project: Project) -> Standing | None:

@@ -120,6 +120,16 @@ def test_records_since_the_last_run(project: Project):
     assert found["git"] == ("not committed: data/fixes/a.jsonl", "git add, git commit")
     dvc(project.root, "repro", "-q")
     assert stand(project)["fixes"] == ("2 records, all seen by the last run", "")
+    lay_out(project.root, {"reports/validate.json": json.dumps({"checks": [{"code": "FIX001", "n_findings": 1}]})})
+    assert stand(project)["fixes"] == ("2 records, all seen by the last run, 1 in conflict", "datatools fixes check")
+
+
+def test_records_were_seen_by_the_last_run_also_while_a_later_stage_is_out_of_date(project: Project):
+    later = "  lift: {cmd: 'true', deps: [data/fixes]}\n"
+    (project.root / "dvc.yaml").write_text(PIPELINE + later)
+    (project.fixes / "a.jsonl").write_text("{}\n")
+    dvc(project.root, "repro", "-q", "ingest")
+    assert stand(project)["fixes"] == ("1 records, all seen by the last run", "")
 
 
 def test_the_queue_of_the_last_report(project: Project):
