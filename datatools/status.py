@@ -62,6 +62,9 @@ def _stand_data(project: Project, disk: OnDisk) -> Standing | None:
         return Standing("data", f"{raw} {what}", "dvc pull" if recorded else "datatools import SOURCE")
     files = hashes.list_files(raw)
     has = f"{raw}, {len(files):,} files, {sum(file.n_bytes for file in files.values()) / 1e6:,.1f} MB"
+    if recorded is None and (project.root / f"{raw}.dvc").exists():
+        mend = _find_mend(project.root, f"{raw}.dvc")
+        return Standing("data", f"{has}; {raw}.dvc is broken, as a merge may leave it", mend)
     if recorded is None:
         return Standing("data", f"{has}, not recorded by DVC")
     if hashes.find(raw) == recorded:
@@ -86,9 +89,8 @@ def _tell_change(project: Project, hashes: Hashes, recorded: str) -> str:
 
 def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
     if is_lock_broken(disk):
-        is_committed = read_committed(disk.root, "HEAD", LOCK) is not None
-        mend = f"git checkout HEAD -- {LOCK}" if is_committed else f"rm {LOCK}"
-        return Standing("pipeline", f"{LOCK} is broken, as a killed `dvc repro` or a merge may leave it", mend)
+        text = f"{LOCK} is broken, as a killed `dvc repro` or a merge may leave it"
+        return Standing("pipeline", text, _find_mend(disk.root, LOCK))
     lock = load_lock(disk)
     if not lock:
         return Standing("pipeline", "never run", "dvc repro")
@@ -100,13 +102,18 @@ def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
     return Standing("pipeline", f"{_name_few(what)} of stage {first}{more} changed", "dvc repro")
 
 
+def _find_mend(root: Path, name: str) -> str:
+    """The command that puts something in the place of a file that cannot be read."""
+    return f"git checkout HEAD -- {name}" if read_committed(root, "HEAD", name) is not None else f"rm {name}"
+
+
 def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing | None:
     """Records that the last run has not seen, else those that it could not apply; its table is opened only for the first."""
     files = sorted(project.fixes.glob("*.jsonl"))
     if not files:
         return None
     n_records = sum(1 for file in files for line in read_text(file).splitlines() if line.strip())
-    if not {LAYOUT["fixes"], LOCK}.intersection(changed.get("ingest", ())):
+    if LAYOUT["fixes"] not in (names := changed.get("ingest", ())) and LOCK not in names:
         seen, n_bad = f"{n_records:,} records, all seen by the last run", _count_unapplied(project)
         return (
             Standing("fixes", f"{seen}, {n_bad:,} in conflict", "datatools fixes check")
@@ -120,8 +127,8 @@ def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing
         from datatools.store import load_table  # it loads pandas
 
         n_seen = len(load_table(table, FIX_STATUS))
-    new = f"{n_records - n_seen:,}" if n_records > n_seen else "changed"
-    return Standing("fixes", f"{n_records:,} records, {new} since the last run", "dvc repro")
+    new = f"{n_records - n_seen:,} since the last run" if n_records > n_seen else "not as the last run saw them"
+    return Standing("fixes", f"{n_records:,} records, {new}", "dvc repro")
 
 
 def _count_unapplied(project: Project) -> int:

@@ -96,6 +96,12 @@ def test_changed_data_without_its_list_in_the_cache(project: Project):
     assert stand(project)["data"][0].endswith("not as data/raw.dvc records")
 
 
+def test_a_pointer_with_the_marks_of_a_merge_is_not_called_missing(project: Project):
+    (project.root / "data/raw.dvc").write_text("<<<<<<< HEAD\n")
+    text = "data/raw, 2 files, 0.0 MB; data/raw.dvc is broken, as a merge may leave it"
+    assert stand(project)["data"] == (text, "git checkout HEAD -- data/raw.dvc")
+
+
 def test_data_that_was_not_pulled(project: Project):
     for file in project.raw.rglob("*.txt"):
         file.unlink()

@@ -24,7 +24,7 @@ IMAGE_COLUMNS = (
     *("path", "sha256", "n_bytes", "width_px", "height_px", "format"),
     *("group", "subset", "metadata", "attributes"),
 )
-STALE_STAGES = ("ingest", "split", "validate")
+STALE_STAGES = ("ingest", "split", "validate", "curate")
 
 
 @dataclass(frozen=True)

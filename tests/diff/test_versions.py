@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from datatools.diff.compare import compare_versions
 from datatools.diff.versions import IMAGE_COLUMNS, load_version, parse_range
@@ -63,6 +64,15 @@ def test_the_workspace_is_what_is_on_disk(project: Project) -> None:
 def test_a_workspace_that_is_out_of_date_says_so(project: Project) -> None:
     (project.fixes / "new.jsonl").write_text("{}\n")
     assert load_version(project, None).stale == "data/fixes changed since the stage ingest ran"
+
+
+def test_findings_of_models_that_judged_other_data_are_out_of_date(project: Project) -> None:
+    lock = project.root / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text())
+    deps = [{"path": "data/dataset/annotations.parquet", "md5": "0" * 32}]
+    stages["stages"]["curate"] = {"cmd": "curate", "deps": deps}
+    lock.write_text(yaml.safe_dump(stages))
+    assert load_version(project, None).stale == "data/dataset/annotations.parquet changed since the stage curate ran"
 
 
 def test_tables_that_an_old_revision_did_not_have_are_none(tmp_path: Path) -> None:
