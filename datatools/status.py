@@ -116,7 +116,7 @@ def _stand_fixes(project: Project, changed: Mapping[str, list[str]]) -> Standing
     if LAYOUT["fixes"] not in (names := changed.get("ingest", ())) and LOCK not in names:
         seen, n_bad = f"{n_records:,} records, all seen by the last run", _count_unapplied(project)
         return (
-            Standing("fixes", f"{seen}, {n_bad:,} in conflict", "datatools fixes check")
+            Standing("fixes", f"{seen}, {n_bad:,} in conflict or disputed", "datatools fixes check")
             if n_bad
             else Standing("fixes", seen)
         )
