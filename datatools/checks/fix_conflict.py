@@ -3,7 +3,8 @@ image is gone, or its line is not a record.
 
 Why it matters: a person decided something and it does not hold; the last writer must not win in silence.
 
-What to do: `datatools fixes log` shows the record. Look at the image again and make a new record, or revert the old one.
+What to do: `datatools fixes check` lists them. Look at the image again and make a new record, or revert the old one. An image
+that the source renamed, `datatools diff` says to what, is decided on again under its new name.
 
 Options: none.
 """

@@ -32,6 +32,7 @@ from datatools.schema import ANNOTATIONS, BOX, FIX_STATUS, SIDES
 CHANGES = ("relabel", "move_box", "edit_mask")  # operations that put a value in the place of another
 STATUSES = ("applied", "reverted", "conflict", "disputed", "settled")
 Metadata = Mapping[str, Mapping[str, str]]  # path -> column -> value
+WAS_SO = "it was so already"  # why an applied record changed nothing
 SOURCE = "fix/"  # begins the source of a row that a record changed; the record's id follows
 
 
@@ -82,11 +83,17 @@ class _State:
             return f"annotation {name} is not in the data set"
         kind = KIND_OF[record.op]
         value = self.values[kind][name]
-        if record.op in CHANGES and name in self.changed[kind] and is_same(kind, value, record.after):
-            return ""  # two people who say the same
+        if self.is_so(record):
+            return ""  # two people say the same, or the source was corrected meanwhile
         if not is_same(kind, value, record.before):
             return f"{kind} is {value!r}, the record was made on {record.before!r}"
         return check_value(kind, record.after) if record.op in CHANGES else ""
+
+    def is_so(self, record: FixRecord) -> bool:
+        """Whether the annotation has the value already that the record gives it."""
+        kind, name = KIND_OF.get(record.op), str(record.annotation_id)
+        known = self.values[kind] if kind and record.op in CHANGES else {}
+        return name in known and is_same(str(kind), known[name], record.after)
 
     def _conflict_of_image(self, record: FixRecord) -> str:
         if record.op == "add":
@@ -113,9 +120,7 @@ class _State:
     def apply(self, record: FixRecord) -> None:
         """Do what a record without conflict says."""
         name, path = str(record.annotation_id), str(record.path)
-        if record.op in CHANGES and not is_same(
-            KIND_OF[record.op], self.values[KIND_OF[record.op]][name], record.after
-        ):
+        if record.op in CHANGES:
             kind = KIND_OF[record.op]
             self.values[kind][name] = self.changed[kind][name] = record.after
             self.sources[name] = f"{SOURCE}{record.id}"
@@ -150,8 +155,9 @@ def apply_fixes(
     """Return `annotations` as people decided; the input is not changed.
 
     Records are taken in the order of time and id. One whose `before` is not the value found, or whose annotation is
-    gone, is a conflict and changes nothing. What two people say differently is disputed and changes nothing either, until
-    a record settles it. A reverted record counts as never made. A changed row's `source` becomes `fix/<record id>`; a
+    gone, is a conflict and changes nothing, unless the value is its `after` already. What two people say differently is
+    disputed and changes nothing either, until a record settles it. A reverted record counts as never made. A changed row's
+    `source` becomes `fix/<record id>`; a
     deleted row is not in the result. `unannotated` are paths without a row in `annotations`: they can be excluded too.
     `metadata` is what metadata.csv says of the images.
     """
@@ -170,7 +176,9 @@ def apply_fixes(
         else:
             message = state.conflict(record)
             status = "conflict" if message else "applied"
-        if status == "applied":
+        if status == "applied" and state.is_so(record):
+            message = WAS_SO
+        elif status == "applied":
             state.apply(record)
         rows.append(_status_row(record, status, message))
     status_table = FIX_STATUS.conform(rows + _broken_rows(broken))
@@ -182,7 +190,7 @@ def refold(annotations: pd.DataFrame, status: pd.DataFrame, records: Sequence[Fi
 
     `status` (FIX_STATUS) says what the last run applied. This lets a person decide twice before the next `dvc repro`.
     """
-    done = status[status["status"] == "applied"]
+    done = status[(status["status"] == "applied") & (status["message"].fillna("") != WAS_SO)]
     added = frozenset(done.loc[done["op"] == "add", "annotation_id"])
     before = annotations[~among(annotations["annotation_id"], added)] if added else annotations
     for kind in KINDS:

@@ -12,7 +12,7 @@ import pandas as pd
 from datatools.dataset import load_dataset
 from datatools.errors import DatatoolsError
 from datatools.findings import Offer, concat, parse_offer
-from datatools.fixes.apply import apply_fixes
+from datatools.fixes.apply import WAS_SO, apply_fixes
 from datatools.fixes.make import load_current
 from datatools.fixes.records import FixRecord, append_records, now, sitting_path
 from datatools.project import Project
@@ -41,7 +41,7 @@ def list_offers(project: Project, code: str = "", path: str = "*") -> list[Offer
     findings = concat([load_table(table, FINDINGS) for table in tables])
     offers = list(_to_offers(findings, current, code, path, dataset.version))
     done = apply_fixes(current, [offered.record for offered in offers], unannotated=list(dataset.images["path"])).status
-    fitting = set(done.loc[done["status"] == "applied", "id"])
+    fitting = set(done.loc[(done["status"] == "applied") & (done["message"].fillna("") != WAS_SO), "id"])
     return [offered for offered in offers if offered.record.id in fitting]
 
 
