@@ -59,7 +59,7 @@ def _stand_data(project: Project, disk: OnDisk) -> Standing | None:
     hashes, recorded = disk.hashes, disk.read_pointer(project.raw)
     if not project.raw.is_dir():
         what = "is not on this machine" if recorded else "there is none"
-        return Standing("data", f"{raw} {what}", "dvc pull" if recorded else "datatools import SOURCE")
+        return Standing("data", f"{raw} {what}", "datatools pull" if recorded else "datatools import SOURCE")
     files = hashes.list_files(raw)
     has = f"{raw}, {len(files):,} files, {sum(file.n_bytes for file in files.values()) / 1e6:,.1f} MB"
     if recorded is None and (project.root / f"{raw}.dvc").exists():
@@ -96,6 +96,9 @@ def _stand_pipeline(disk: OnDisk, changed: Mapping[str, list[str]]) -> Standing:
         return Standing("pipeline", "never run", "dvc repro")
     if not changed:
         return Standing("pipeline", f"{len(lock)} stages up to date")
+    absent = [output.path for output in list_outputs(disk) if not (disk.root / output.path).exists()]
+    if absent and set(absent).issuperset(name for names in changed.values() for name in names):
+        return Standing("pipeline", f"{_name_few(absent)} of the last run not on this machine", "datatools pull")
     first, what = next(iter(changed.items()))
     others = len(changed) - 1
     more = f" (and of {others} more stage{'s' if others > 1 else ''})" if others else ""

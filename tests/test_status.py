@@ -107,7 +107,11 @@ def test_data_that_was_not_pulled(project: Project):
         file.unlink()
     for folder in (project.raw / "b", project.raw):
         folder.rmdir()
-    assert stand(project)["data"] == ("data/raw is not on this machine", "dvc pull")
+    (project.dataset / "out.txt").unlink()
+    found = stand(project)
+    assert found["data"] == ("data/raw is not on this machine", "datatools pull")
+    missing = "data/dataset/out.txt, data/raw of the last run not on this machine"
+    assert found["pipeline"] == (missing, "datatools pull")
 
 
 def test_names_are_told_as_they_are(project: Project):
