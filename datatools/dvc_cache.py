@@ -16,13 +16,17 @@ OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")  # what DVC calls a file, or a fold
 # DVC takes a second to load. (`dvc get --rev` does not find the project where it is below the top of the Git repository.)
 PULL = """
 import sys
+from dvc.config import NoRemoteError
 from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 root, md5 = sys.argv[1:]
 with Repo(root) as repo:
     place = repo.cache.local.oid_to_path(md5)
     if not repo.cache.local.exists(md5):
-        repo.cloud.pull([HashInfo("md5", md5)])
+        try:
+            repo.cloud.pull([HashInfo("md5", md5)])
+        except NoRemoteError:
+            sys.exit("not in the cache, and no remote is set")
     if not repo.cache.local.exists(md5):
         sys.exit("neither has it")
 print(place)

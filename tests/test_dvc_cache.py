@@ -9,6 +9,7 @@ import pytest
 
 from datatools.dvc_cache import read_cached, read_object
 from tests.finished_runs import entry
+from tests.test_dvc_state import dvc
 
 
 @pytest.mark.parametrize("suffix", ["", ".dir"])
@@ -43,3 +44,8 @@ def test_without_cache_and_project_there_is_a_reason(tmp_path: Path) -> None:
     data, said = read_object(tmp_path, "0" * 32)
     assert data is None
     assert said
+
+
+def test_without_a_remote_the_reason_says_so(tmp_path: Path) -> None:
+    dvc(tmp_path, "init", "-q", "--no-scm")
+    assert read_object(tmp_path, "0" * 32) == (None, "not in the cache, and no remote is set")
