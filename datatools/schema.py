@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,17 @@ CONSENSUS = "consensus"  # the annotator of the one label per image that trainin
 BY_OBJECTS = "objects"  # the source of such a label where it says what the image's objects are
 SEVERITIES = ("info", "warning", "error")
 SIDES = ("train", "val", "test")  # of two that claim an image, the later one wins
+SIDE_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+_WITH_YEAR = re.compile(r"([a-z]+)[-_ ]?(?:\d{4})?")  # as in COCO
 QUARANTINE = "quarantine"  # in the place of a side: on none
 
 
@@ -68,6 +80,12 @@ class Table:
             for name in self.columns
         }
         return pd.DataFrame(columns, copy=False)
+
+
+def side_called(subset: str) -> str | None:
+    """The side that the name of a subset means: `Validation`, `train2017`; None for any other name."""
+    match = _WITH_YEAR.fullmatch(subset.strip().casefold())
+    return SIDE_NAMES.get(match[1]) if match else None
 
 
 def _is_increasing(column: pd.Series) -> bool:

@@ -1,9 +1,9 @@
 """Image folders: the folder of an image is its class, as in torchvision's ImageFolder and Ultralytics' classification.
 
-**What is read.** `<class>/...` or `<subset>/<class>/...`, the subset being train, val (valid, validation) or test,
-with or without a year (`train2017`); images in folders below a class folder belong to it. All of it may lie in one
-folder of any name that is no subset and none such as images or masks, if no other file is there (`top/<class>/...`).
-A folder `_unlabelled` holds images without class. The format is recognised only where every image lies in a class
+**What is read.** `<class>/...` or `<subset>/<class>/...`, the subset being train (training), val (valid,
+validation) or test (testing), with or without a year (`train2017`); images in folders below a class folder belong to
+it. All of it may lie in one folder of any name that is no subset and none such as images or masks, if no other file is
+there (`top/<class>/...`). A folder `_unlabelled` holds images without class. The format is recognised only where every image lies in a class
 folder, there are two or more, each holds an image itself, and none has a name such as images, masks or train. Each
 image has one label, of the annotator `given`. An image that lies in no class folder (where the format is named, not
 recognised) has a record and no label.
@@ -33,12 +33,12 @@ import pandas as pd
 from datatools.dataset import label_id
 from datatools.formats.base import Content, Format, Loss, Row, Rows, Saved, load_attributes
 from datatools.formats.locate import clean_path, find_top, is_image
-from datatools.schema import ANNOTATIONS, CONSENSUS
+from datatools.schema import ANNOTATIONS, CONSENSUS, SIDE_NAMES, side_called
 from datatools.tree import Tree
 
 ANNOTATOR = "given"
 UNLABELLED = "_unlabelled"
-SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SUBSETS = {name: side for name, side in SIDE_NAMES.items() if name != "dev"}
 SUBSET = re.compile(rf"({'|'.join(SUBSETS)})(?:[-_]?\d{{4}})?", re.IGNORECASE)  # with a year, as in COCO
 WRAPPERS = ("data", "dataset")  # of the names that are no classes, those that say nothing of what lies below
 NOT_CLASSES = frozenset(
@@ -295,7 +295,7 @@ def _subsets(paths: Iterable[str], records: Mapping[str, Row], losses: _Losses) 
         return {path: [] for path in given}
     result = {}
     for path, subset in given.items():
-        known = SUBSETS.get(str(subset), "train")
+        known = "train" if pd.isna(subset) else side_called(str(subset)) or "train"
         if known != subset:
             said = "no subset" if pd.isna(subset) else f"the subset {subset!r:.60}"
             losses.add("subset", path, f"class folders know train, val and test: {said} is written as {known}")

@@ -24,9 +24,10 @@ multiplied with the size in the image's header and rounded to 9 decimals; that s
 **What is written.** images/<subset>/..., labels/<subset>/... and data.yaml (paths relative to it, so that the folder
 can be moved). An image without annotation gets an empty label file, but none where its record has `"labels":
 "missing"`, as `convert` says of every image of which the annotation files say nothing. Numbers have as many digits as
-it takes to read the same pixels back, to 1e-9 px. A subset that is null is written as train, and listed as a loss. An
-id `yolo/<image path>#<line>` comes back; every other id, the annotator, attributes other than `score`, `keypoints` and
-`class_id`, whole-image labels, shapes and run lengths are losses. A polygon of several rings becomes several objects.
+it takes to read the same pixels back, to 1e-9 px. A subset called like `valid` or `testing` is written as val or
+test, one that is null or cannot be written as train; that is listed as a loss. An id `yolo/<image path>#<line>` comes
+back; every other id, the annotator, attributes other than `score`, `keypoints` and `class_id`, whole-image labels,
+shapes and run lengths are losses. A polygon of several rings becomes several objects.
 Sizes are not written: reading takes the image's own.
 """
 

@@ -27,7 +27,7 @@ from datatools.formats.yolo_lines import (
     to_row,
 )
 from datatools.masks import MaskError, Rle, parse_mask
-from datatools.schema import BOX
+from datatools.schema import BOX, side_called
 
 CLOSE_PX = 1e-6  # a coordinate that comes back this close is no loss
 PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")  # PyYAML itself quotes those of them that YAML 1.1 reserves
@@ -75,10 +75,12 @@ def _writable_subset(record: Row, writer: _Writer) -> str:
         writer.lose(record, "subset", "YOLO needs one: it is written as train")
         return "train"
     name = str(subset)
-    if not WRITABLE_SUBSET.fullmatch(name) or name in NOT_SUBSETS or SUBSETS.get(name, name) != name:
-        writer.lose(record, "subset", f"{name!r:.60} is no name for a subset of YOLO: it is written as train")
-        return "train"
-    return name
+    known = side_called(name) or name  # a program that trains asks for train and val, whatever others call them
+    if not WRITABLE_SUBSET.fullmatch(known) or known in NOT_SUBSETS or SUBSETS.get(known, known) != known:
+        known = "train"
+    if known != name:
+        writer.lose(record, "subset", f"{name!r:.60} is no name for a subset of YOLO: it is written as {known}")
+    return known
 
 
 def _places(subsets: Mapping[str, str]) -> dict[str, str]:

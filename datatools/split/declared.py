@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,20 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datatools.params import SplitParams
-from datatools.schema import SIDES
+from datatools.schema import SIDES, side_called
 from datatools.split.ledger import UNKNOWN
-
-NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-NAME = re.compile(r"([a-z]+)[-_ ]?(?:\d{4})?")  # with a year, as in COCO
 
 
 @dataclass(frozen=True)
@@ -60,6 +47,5 @@ def read_declared(images: pd.DataFrame, params: SplitParams) -> Declared:
 
 def side_of(subset: str) -> int:
     """The number of the side that a subset's name means: `Validation`, `train2017`; UNKNOWN for any other name."""
-    match = NAME.fullmatch(subset.strip().casefold())
-    name = NAMES.get(match[1]) if match else None
+    name = side_called(subset)
     return UNKNOWN if name is None else SIDES.index(name)

@@ -552,7 +552,6 @@ def test_each_part_of_a_mask_becomes_a_line():
         ({"subset": "a/b"}, "subset", "'a/b' is no name for a subset of YOLO: it is written as train"),
         ({"subset": ".."}, "subset", "'..' is no name for a subset of YOLO: it is written as train"),
         ({"subset": "names"}, "subset", "'names' is no name for a subset of YOLO: it is written as train"),
-        ({"subset": "valid"}, "subset", "'valid' is no name for a subset of YOLO: it is written as train"),
         ({"metadata": '{"a":"b"}'}, "metadata", "YOLO has no place for it"),
         ({"attributes": '{"a":1}'}, "attributes.a", "YOLO has no place for it"),
         ({"attributes": '{"labels":"missing"}'}, "attributes.labels", "YOLO has no place for it"),
@@ -560,6 +559,16 @@ def test_each_part_of_a_mask_becomes_a_line():
 )
 def test_what_is_said_of_an_image_and_cannot_be_held_is_a_loss(record: dict[str, Any], field: str, message: str):
     assert losses_of(one(record=record)) == [(field, "", message)]
+
+
+@pytest.mark.parametrize(
+    ("subset", "written"), [("valid", "val"), ("Validation", "val"), ("testing", "test"), ("val2017", "val")]
+)
+def test_a_side_by_another_name_is_written_as_that_side(subset: str, written: str):
+    _, saved = to_yolo(one(record={"subset": subset}))
+    assert saved.moved == {"images/train/a.png": f"images/{written}/images/train/a.png"}
+    message = f"{subset!r} is no name for a subset of YOLO: it is written as {written}"
+    assert [loss.message for loss in saved.losses if loss.field == "subset"] == [message]
 
 
 def test_extras_of_other_formats_and_taken_keys_are_losses():
