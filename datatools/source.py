@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,11 +14,18 @@ from datatools.formats.base import Content
 from datatools.formats.documents import BrokenFileError, parse_json, parse_xml
 from datatools.formats.locate import is_image
 from datatools.formats.registry import load_content
+from datatools.formats.table_places import SUFFIXES as TABLES
+from datatools.formats.table_places import why_no_table
 from datatools.images import SUFFIXES
 from datatools.tree import Tree, UnreadableFileError, refuse
 
 Row = dict[str, Any]
 PARSERS: Mapping[str, Callable[[bytes], Any]] = {".json": parse_json, ".xml": parse_xml}
+OTHER_IMAGES = {  # suffix -> what else to do
+    **dict.fromkeys((".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".dng"), ""),
+    **dict.fromkeys((".jfif", ".jpe"), ", or rename it to .jpg"),
+}
+NEITHER = "neither an image nor an annotation file"
 NO_REFUSAL = ("hidden", "not_an_image", "broken_file")  # files that are no images anyway
 MOST_PARSED = 64 << 20  # bytes of a file that nobody claims
 
@@ -54,7 +62,18 @@ def _refuse_other(tree: Tree, path: str) -> Row:
             parse(tree.read(path))
         except (BrokenFileError, UnreadableFileError) as error:
             return refuse(path, "broken_file", str(error))
-    return refuse(path, "not_an_image", "neither an image nor an annotation file")
+    return refuse(path, "not_an_image", _say_why_not(tree, path))
+
+
+def _say_why_not(tree: Tree, path: str) -> str:
+    """Why a file is not read, as far as its name and its first line say."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in OTHER_IMAGES:
+        return f"an image of a kind that is not read: save it as JPEG or PNG{OTHER_IMAGES[suffix]}"
+    if suffix in TABLES and tree.sizes[path] <= MOST_PARSED:
+        with contextlib.suppress(UnreadableFileError):
+            return why_no_table(tree.read(path)) or NEITHER
+    return NEITHER
 
 
 def check_source(root: object, images: object, content: Content, refused: Sequence[Row]) -> None:

@@ -68,7 +68,7 @@ def test_a_row_of_images_tells_size_content_and_source(tmp_path: Path):
         ("notes.txt", b"hello", "not_an_image", "neither an image nor an annotation file"),
         ("x/annotations.json", b"{}", "not_an_image", "neither an image nor an annotation file"),
         ("labels/anna.txt", b"path,label", "not_an_image", "neither an image nor an annotation file"),
-        ("labels/deep/anna.csv", b"path,label", "not_an_image", "neither an image nor an annotation file"),
+        ("labels/deep/anna.csv", b"path,label", "not_an_image", "a table that is in no place where tables are read"),
     ],
 )
 def test_a_file_that_is_no_image_is_rejected_with_its_reason(

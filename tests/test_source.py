@@ -117,6 +117,43 @@ def test_a_document_of_something_else_is_no_broken_one(tmp_path: Path, name: str
     assert row["reason"] == "not_an_image"
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.HEIC", b"", "an image of a kind that is not read: save it as JPEG or PNG"),
+        ("a.jfif", b"", "an image of a kind that is not read: save it as JPEG or PNG, or rename it to .jpg"),
+        (
+            "t.csv",
+            "image_id,width,bbox\n",
+            "not read as a table: boxes and masks in one cell, as in the column bbox, are not: give each corner of a box "
+            "a column. Got image_id, width, bbox",
+        ),
+        (
+            "t.csv",
+            "id,breed\n",
+            "not read as a table: expected a column that names the image, such as filename. Got id, breed",
+        ),
+        (
+            "train/_classes.csv",
+            "filename, cat, dog\n",
+            "not read as a table: expected a column with the class of the image, such as label, one class a row. "
+            "Got filename, cat, dog",
+        ),
+        (
+            "deep/t.csv",
+            "path,label\n",
+            "a table that is in no place where tables are read: put it in the root, or in a folder called train, val or test",
+        ),
+    ],
+    ids=["heic", "jfif", "boxes in a cell", "no image", "a column a class", "place"],
+)
+def test_what_is_nearly_an_image_or_a_table_says_what_it_needs(
+    tmp_path: Path, name: str, data: str | bytes, message: str
+):
+    [row] = read(tmp_path, {**PICTURES, name: data}).refused
+    assert (row["reason"], row["message"]) == ("not_an_image", message)
+
+
 def test_a_huge_file_that_no_format_claims_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(source_module, "MOST_PARSED", 10)
     [row] = read(tmp_path, {**PICTURES, "x.json": "{" * 11}).refused

@@ -10,9 +10,9 @@ from datatools.schema import BOX
 
 PATHS = (
     *("path", "filepath", "file_path", "image_path", "img_path", "file_name", "filename", "image_name", "image"),
-    *("img", "file"),
+    *("img", "file", "image_id", "imageid", "img_id"),
 )
-LABELS = ("label", "class", "category", "label_name", "class_name", "category_name")
+LABELS = ("label", "class", "category", "label_name", "class_name", "category_name", "choice")
 ANNOTATORS = ("annotator", "rater", "labeler", "labeller")
 SUBSET_COLUMNS = ("subset", "split")
 CORNERS = (("x0", "y0", "x1", "y1"), tuple(BOX), ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
@@ -66,3 +66,17 @@ def read_columns(header: Iterable[str]) -> Columns | None:
     used = {path, label, annotator, subset, annotation_id, *box, *size, *raters}
     others = tuple(name for name in header if name not in used)
     return Columns(path, label, annotator, subset, annotation_id, box, not corners, size, raters, others)
+
+
+def missing_columns(header: Iterable[str]) -> str:
+    """What keeps a table from being read; nothing where it can be."""
+    names = [name.casefold() for name in header]
+    foreign = [name for name in names if name in FOREIGN]
+    if foreign:
+        return (
+            f"boxes and masks in one cell, as in the column {foreign[0]}, are not: give each corner of a box a column"
+        )
+    if not set(PATHS) & set(names):
+        return "expected a column that names the image, such as filename"
+    known = set(LABELS) & set(names) or any(map(RATER.fullmatch, names))
+    return "" if known else "expected a column with the class of the image, such as label, one class a row"

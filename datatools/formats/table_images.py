@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 from collections.abc import Iterable
 
@@ -27,12 +28,14 @@ class TableImages:
     def find(self, name: str, source: str) -> str:
         """The path of the image that the table `source` calls `name`; the name itself where there is none.
 
-        Tried in this order: from the root or from `top`; an absolute path without more and more of its first folders; an
-        absolute path or bare name as ImageIndex.find has it; the name without suffix; all but that in other capitals.
+        Tried in this order: from the folder of the table; from the root or from `top`; an absolute path without more and
+        more of its first folders; an absolute path or bare name as ImageIndex.find has it; the name without suffix; all
+        but that in other capitals.
         """
         path, is_absolute = clean_path(name), bool(ABSOLUTE.match(name))
-        found = self._look(path, source, is_absolute) or self._with_stem(path)
-        return found or self._in_other_capitals(path, source, is_absolute) or path
+        beside = posixpath.join(posixpath.dirname(source), path)
+        found = self._at(beside) or self._look(path, source, is_absolute) or self._index.with_stem(beside)
+        return found or self._with_stem(path) or self._in_other_capitals(path, source, is_absolute) or path
 
     def _at(self, path: str) -> str | None:
         return self._paths.get(path) or (self._paths.get(f"{self._top}/{path}") if self._top else None)

@@ -3,10 +3,11 @@
 **What is read.** A table has a header, UTF-8, commas.
 
 - `labels/<annotator>.csv`: `path` (from the root) and `label`, one row an image; other columns become attributes.
-- Any table in the root that has a column for the image (path, filepath, file_name, filename, image, image_name, file
-  ...) and one for its class (label, class, category, label_name ...). An image may be named without its folder or
-  suffix, by an absolute path of another machine, or with other capitals (`000.PNG`), where only one fits. Optional:
-  `annotator`; `subset` or `split` (else a file called train, val or test says it); a box as x0 y0 x1 y1, xmin ymin
+- Any table in the root, or in a folder train, val (valid, validation) or test there, that has a column for the image
+  (path, filepath, file_name, filename, image, image_name, image_id, file ...) and one for its class (label, class,
+  category, label_name, choice ...). An image may be named from the table's folder, without its folder or suffix, by an
+  absolute path of another machine, or with other capitals (`000.PNG`), where only one fits. Optional: `annotator`;
+  `subset` or `split` (else a file or folder called train, val or test says it); a box as x0 y0 x1 y1, xmin ymin
   xmax ymax, x1 y1 x2 y2 or x y w h, then also the image's `width` and `height`; `annotation_id`. Without annotator
   and box a row describes the image, and its other columns become its metadata (so that `group_column` can name one);
   with one of them they become attributes of the row.
@@ -48,19 +49,28 @@ from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content, Format, Row, Rows, Saved, dump_attributes, is_number, write_new
 from datatools.formats.documents import BrokenFileError, parse_json
-from datatools.formats.locate import clean_path, find_top
-from datatools.formats.own_tables import IMAGE_COLUMNS, OBJECT_COLUMNS, from_own_table, to_tables
+from datatools.formats.locate import clean_path
+from datatools.formats.own_tables import from_own_table, to_tables
 from datatools.formats.rows import BrokenBoxError, BrokenRowError
 from datatools.formats.table_columns import PATHS, Columns, read_columns
-from datatools.formats.table_files import Sheet, parse_csv, parse_header, parse_table
+from datatools.formats.table_files import Sheet, parse_csv, parse_table
 from datatools.formats.table_images import TableImages
+from datatools.formats.table_places import (
+    CLASSES,
+    DOCUMENT,
+    FOLDER,
+    METADATA,
+    find_wrapper,
+    is_own,
+    is_table,
+    place_below,
+    subset_of,
+)
 from datatools.schema import ANNOTATIONS, BOX, CONSENSUS
 from datatools.tree import Tree, UnreadableFileError
 
-SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-FOLDER = "labels"
-METADATA, CLASSES, DOCUMENT = "metadata.csv", "classes.txt", "tables.json"
 GIVEN = "given"
+JSON_STARTS = ("[{", '{"')  # as Label Studio writes several choices, or boxes, into one cell
 
 
 @dataclass(frozen=True)
@@ -96,19 +106,21 @@ class _Found:
 
 def find_tables(tree: Tree) -> list[str]:
     """labels/*.csv, metadata.csv, classes.txt, and the tables in the root (or Parquet in labels/) whose columns fit."""
-    top = _wrapper(tree)
-    found = [path for path in tree.sizes if _is_ours(tree, path, _below(path, top))]
-    return found if not top or any(_below(path, top) != CLASSES for path in found) else []  # a list may be of others
+    top = find_wrapper(tree)
+    found = [path for path in tree.sizes if is_table(tree, path, place_below(path, top))]
+    return (
+        found if not top or any(place_below(path, top) != CLASSES for path in found) else []
+    )  # a list may be of others
 
 
 def load_tables(tree: Tree, files: Sequence[str]) -> Content:
     """Read tables; a file that is no table is one rejected row, a broken row of it another."""
     found = _Found()
-    top = _wrapper(tree)
+    top = find_wrapper(tree)
     images = TableImages(tree.sizes, top)
     tables = []
     for path in files:
-        place = _below(path, top)
+        place = place_below(path, top)
         try:
             data = tree.read(path)
             if place == CLASSES:
@@ -121,13 +133,14 @@ def load_tables(tree: Tree, files: Sequence[str]) -> Content:
                 tables.append(_table_file(path, data, place))
         except (BrokenFileError, UnreadableFileError) as error:
             found.reject(path, None, "broken_file", str(error))
-    several = sum(bool(_columns(table).box) for table in tables if not _is_own(table.sheet.columns)) > 1
+    several = sum(bool(_columns(table).box) for table in tables if not is_own(table.sheet.columns)) > 1
     for table in tables:
-        if _is_own(table.sheet.columns):
+        if is_own(table.sheet.columns):
             rows = (found.records, found.annotations, found.rejected)
             from_own_table(table.source, table.sheet, *rows, images.find_exact)
         else:
-            prefix = f"tables/{PurePosixPath(table.source).stem}" if several else "tables"
+            name = place_below(table.source, top)
+            prefix = f"tables/{posixpath.splitext(name)[0]}" if several else "tables"
             _add_table(replace(table, id_prefix=prefix), images, found)
     return _to_content(found, files)
 
@@ -164,41 +177,6 @@ def save_tables(content: Content, folder: Path) -> Saved:
     return Saved()
 
 
-def _wrapper(tree: Tree) -> str:
-    """The folder in which every file lies, as in an archive of one folder: it counts as the root."""
-    top = find_top(tree.sizes)
-    return "" if top == FOLDER else top
-
-
-def _below(path: str, top: str) -> str:
-    return path[len(top) + 1 :] if top else path
-
-
-def _is_ours(tree: Tree, path: str, place: str) -> bool:
-    """Whether a file is a table; `place` is its path below the folder in which every file lies."""
-    folder, _, name = place.rpartition("/")
-    if folder not in ("", FOLDER):
-        return False
-    suffix = posixpath.splitext(name)[1].lower()
-    if place in (METADATA, CLASSES) or (folder == FOLDER and suffix in (".csv", ".tsv")):
-        return True
-    if suffix not in (".csv", ".tsv", ".parquet") and place != DOCUMENT:
-        return False
-    try:
-        data = tree.read(path)
-    except UnreadableFileError:
-        return False
-    if place == DOCUMENT:
-        return b'"classes"' in data and b'"extras"' in data
-    header = parse_header(data)
-    return _is_own(header) or read_columns(header) is not None
-
-
-def _is_own(header: Iterable[str]) -> bool:
-    """Whether these are the columns of our own tables; the ones that programs keep also have `source`."""
-    return set(header) - {"source"} in (set(OBJECT_COLUMNS), set(IMAGE_COLUMNS))
-
-
 def _table_file(path: str, data: bytes, place: str) -> TableFile:
     """Read a table, `place` as for _is_ours; raises BrokenFileError where it is none, or its columns are not those of its place."""
     sheet = parse_table(data)
@@ -206,12 +184,11 @@ def _table_file(path: str, data: bytes, place: str) -> TableFile:
     if place == METADATA:
         if not {name.casefold() for name in sheet.columns} & set(PATHS):
             raise BrokenFileError(f"expected a column 'path', got {', '.join(sheet.columns):.200}")
-    elif not _is_own(sheet.columns) and read_columns(sheet.columns) is None:
+    elif not is_own(sheet.columns) and read_columns(sheet.columns) is None:
         raise BrokenFileError(f"expected the columns path, label, got {', '.join(sheet.columns):.200}")
     if folder == FOLDER and stem == CONSENSUS:
         raise BrokenFileError(f"expected an annotator's name, got {CONSENSUS!r}, which stands for the vote: rename it")
-    subset = SUBSETS.get(stem.casefold()) if folder != FOLDER else None
-    return TableFile(path, sheet, stem if folder == FOLDER else None, subset)
+    return TableFile(path, sheet, stem if folder == FOLDER else None, subset_of(place))
 
 
 def _columns(table: TableFile) -> Columns:
@@ -279,6 +256,8 @@ def _to_row(row: Mapping[str, Any], path: str, columns: Columns, table: TableFil
     names = columns.others if table.annotator is not None or not columns.describes_images else ()
     attributes = {name: row[name] for name in names if row[name] not in (None, "")}
     edges = _to_box(row, columns)
+    if label.startswith(JSON_STARTS):
+        raise BrokenRowError(f"expected the name of a class, got JSON, {label!r:.60}: export as JSON, not as a table")
     if edges is None:
         if not label:
             raise BrokenRowError("path or label is empty")

@@ -199,9 +199,9 @@ def test_classes_keep_their_order_and_are_there_once(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "column", ["path", "filepath", "file_name", "filename", "image", "image_name", "file", "FileName"]
+    "column", ["path", "filepath", "file_name", "filename", "image", "image_name", "image_id", "file", "FileName"]
 )
-@pytest.mark.parametrize("label", ["label", "class", "category", "label_name", "Class"])
+@pytest.mark.parametrize("label", ["label", "class", "category", "label_name", "choice", "Class"])
 def test_the_image_and_its_class_may_be_called_several_things(column: str, label: str):
     sheet = parse_csv(f"{column},{label}\na.png,cat\n".encode())
     assert labels_of(from_table(TableFile("t.csv", sheet), str)) == [("a.png", "cat", "given")]
@@ -281,6 +281,33 @@ def test_one_folder_around_all_counts_as_the_root(tmp_path: Path, name: str, pat
 )
 def test_no_other_folder_counts_as_the_root(tmp_path: Path, files: dict[str, str | bytes]):
     assert find_tables(open_tree(lay_out(tmp_path, files))) == []
+
+
+def test_tables_in_the_folders_of_the_subsets_name_the_images_beside_them(tmp_path: Path):
+    header = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+    folders = {"train": "train", "valid": "val", "test": "test"}
+    files = {f"{folder}/a.jpg": b"" for folder in folders}
+    tables = {f"{folder}/_annotations.csv": f"{header}a.jpg,9,8,{folder},1,2,3,4\n" for folder in folders}
+    content = load(tmp_path, {**files, **tables, "test/b.png": b"", "test/labels.csv": "image_id,label\nb,cat\n"})
+    assert content.records[["path", "subset"]].to_numpy().tolist() == [
+        ["test/a.jpg", "test"],
+        ["test/b.png", "test"],
+        ["train/a.jpg", "train"],
+        ["valid/a.jpg", "val"],
+    ]
+    boxes = content.annotations[content.annotations["kind"] == "box"]
+    assert boxes[["path", "label"]].to_numpy().tolist() == [[f"{name}/a.jpg", name] for name in sorted(folders)]
+    assert boxes["annotation_id"].iloc[0] == "tables/test/_annotations/test/a.jpg#1"
+    assert content.rejected.empty
+
+
+def test_json_in_place_of_a_class_is_rejected(tmp_path: Path):
+    text = 'image,label\na.png,"[{""x"":10,""rectanglelabels"":[""cat""]}]"\nb.png,[cat]\n'
+    content = load(tmp_path, {"a.png": b"", "b.png": b"", "t.csv": text})
+    assert labels_of(content) == [("b.png", "[cat]", "given")]
+    [(source, row, path, reason, message)] = rejected_of(content)
+    assert (source, row, path, reason) == ("t.csv", 2, "a.png", "broken_row")
+    assert message.startswith("expected the name of a class, got JSON, ")
 
 
 def test_one_row_an_image_describes_the_image(tmp_path: Path):
