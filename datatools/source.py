@@ -65,10 +65,15 @@ def _refuse_other(tree: Tree, path: str) -> Row:
     return refuse(path, "not_an_image", _say_why_not(tree, path))
 
 
+def _is_other_image(path: str) -> bool:
+    """Whether the name is that of an image of a kind that is not read."""
+    return PurePosixPath(path).suffix.lower() in OTHER_IMAGES
+
+
 def _say_why_not(tree: Tree, path: str) -> str:
     """Why a file is not read, as far as its name and its first line say."""
     suffix = PurePosixPath(path).suffix.lower()
-    if suffix in OTHER_IMAGES:
+    if _is_other_image(path):
         return f"an image of a kind that is not read: save it as JPEG or PNG{OTHER_IMAGES[suffix]}"
     if suffix in TABLES and tree.sizes[path] <= MOST_PARSED:
         with contextlib.suppress(UnreadableFileError):
@@ -79,7 +84,8 @@ def _say_why_not(tree: Tree, path: str) -> str:
 def check_source(root: object, images: object, content: Content, refused: Sequence[Row]) -> None:
     """Raise DatatoolsError when there is no image, or when annotation files are there but none could be read."""
     if not images:
-        refusals = [row for row in refused if row["reason"] not in NO_REFUSAL]
+        refusals = [row for row in refused if row["reason"] not in NO_REFUSAL or _is_other_image(row["path"])]
+        refusals += [row for row in content.rejected.to_dict("records") if row["reason"] == "broken_row"]
         raise DatatoolsError(
             f"{root}: expected image files ({', '.join(sorted(SUFFIXES))}). Got none{_tell_refusals(refusals)}."
         )

@@ -22,6 +22,7 @@ from datatools.errors import DatatoolsError
 from datatools.formats.base import Content
 from datatools.import_data import Imported, import_data
 from datatools.packed import PackedImages, merge_packed
+from datatools.report.arrivals import to_import_lines
 from datatools.tree import FolderTree, UnreadableFileError, open_tree
 from tests.builders import coco_text, lay_out, make_object, make_png
 from tests.test_batches import hash_files
@@ -668,3 +669,10 @@ def test_what_was_seen_of_another_folder_does_not_count(coco: Path, tmp_path: Pa
     bring_again(coco, root, cache)
     other = Path(shutil.copytree(coco, tmp_path / "other"))
     assert bring_again(other, root, cache)[1] == ["a.png", "b.png"]
+
+
+def test_images_alone_are_told_how_annotations_would_be_recognised(tmp_path: Path):
+    tree = open_tree(lay_out(tmp_path / "pets", {"deep/er/cat.png": make_png(1), "deep/labels.jsonl": "{}"}))
+    lines = list(to_import_lines(import_data(tree, tmp_path, "pets"), tmp_path))
+    assert lines[0] == "read as images without annotations"
+    assert "no annotations were recognised: `datatools formats` says what is read, --format NAME names it" in lines

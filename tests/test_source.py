@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,27 @@ def test_no_image_is_a_wrong_call(tmp_path: Path):
     assert str(caught.value) == (
         f"{tmp_path}: expected image files (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp). Got none: put the images there."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("a.heic", "", "a.heic: an image of a kind that is not read: save it as JPEG or PNG"),
+        (
+            "a.json",
+            json.dumps({"version": "5.4.1", "shapes": [], "imagePath": "a.jpg", "imageData": "abcd"}),
+            "a.json: the image is only inside the JSON (imageData): save it as a file",
+        ),
+    ],
+    ids=["heic", "inside of LabelMe's JSON"],
+)
+def test_images_that_are_there_in_another_way_are_told_where_there_are_no_others(
+    tmp_path: Path, name: str, data: str, why: str
+):
+    found = read(tmp_path, {name: data})
+    with pytest.raises(DatatoolsError) as caught:
+        check_source(tmp_path, found.images, found.content, found.refused)
+    assert str(caught.value).endswith(f"Got none that can be taken in: {why}.")
 
 
 @pytest.mark.parametrize(

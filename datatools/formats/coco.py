@@ -7,8 +7,8 @@ lists of x and y in the same pixels. Coordinates refer to the image after its EX
 **Files.** Every JSON object with a list `images` and a list `annotations` (or `categories`), anywhere in the tree;
 several files are read as one. The subset is read from names such as `instances_train.json`, `train.json` or
 `train/_annotations.coco.json`. An image is looked for from the root, beside the JSON file, and in folders such as
-`images/`, `train/`, `images/train/` and `train2017/`; last, by its bare name where that is there only once. URLs are
-never fetched.
+`images/`, `train/`, `images/train/` and `train2017/`; last, by its bare name where that is there only once. Where there is
+no `file_name`, as in LVIS, the last folder and the name of `coco_url` stand for it. URLs are never fetched.
 
 **What an annotation becomes.** With a `segmentation`: a mask, and its box where there is a `bbox`. With a `bbox`: a
 box. With `keypoints` and neither: a shape. With none of `bbox`, `segmentation`, `keypoints`, `area`, `iscrowd`: a

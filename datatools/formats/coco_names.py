@@ -116,6 +116,14 @@ def has_scalars(item: Any, *names: str) -> bool:
     return isinstance(item, dict) and all(is_scalar(item.get(name)) for name in names)
 
 
+def name_of(image: Any) -> str | None:
+    """The file name of an image, in LVIS the last folder and the name of its `coco_url`; None: there is none."""
+    if has_scalars(image, "file_name"):
+        return str(image["file_name"])
+    url = image.get("coco_url") if isinstance(image, dict) and image.get("file_name") is None else None
+    return "/".join(url.split("/")[-2:]) if isinstance(url, str) and url.count("/") > 2 else None
+
+
 def short(value: Any) -> str:
     """How a message shows a value."""
     text = repr(value)

@@ -22,6 +22,7 @@ from datatools.formats.coco_names import (
     id_prefixes,
     is_scalar,
     kind_of,
+    name_of,
     raw_subset,
     short,
     subset_of,
@@ -137,9 +138,10 @@ class CocoReader:
         for number, item in enumerate(items, start=1):
             path = None
             try:
-                if not has_scalars(item, "file_name"):
+                name = name_of(item)
+                if name is None:
                     raise BrokenRowError("it needs a file_name")
-                path = self._locate(file, item, folders)
+                path = self._locate(file, item, name, folders)
                 if has_scalars(item, "id"):
                     paths.setdefault(item["id"], set()).add(path)
                 if _own(item).get("record") is not False:
@@ -150,11 +152,10 @@ class CocoReader:
                 self.reject(file.source, error.reason, f"images[{number}]: {error}", path=path)
         file.images = {key: found.pop() for key, found in paths.items() if len(found) == 1}
 
-    def _locate(self, file: CocoFile, item: Row, folders: Sequence[str]) -> str:
+    def _locate(self, file: CocoFile, item: Row, name: str, folders: Sequence[str]) -> str:
         path = _own(item).get("path")
         if isinstance(path, str):
             return path
-        name = str(item["file_name"])
         return self._images.find(name, file.source, folders) or clean_path(name)
 
     def _segment_files(self, source: str, item: Row) -> list[str]:

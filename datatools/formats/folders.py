@@ -2,11 +2,11 @@
 
 **What is read.** `<class>/...` or `<subset>/<class>/...`, the subset being train (training), val (valid,
 validation) or test (testing), with or without a year (`train2017`); images in folders below a class folder belong to
-it. All of it may lie in one folder of any name that is no subset and none such as images or masks, if no other file is
-there (`top/<class>/...`). A folder `_unlabelled` holds images without class. The format is recognised only where every image lies in a class
-folder, there are two or more, each holds an image itself, and none has a name such as images, masks or train. Each
-image has one label, of the annotator `given`. An image that lies in no class folder (where the format is named, not
-recognised) has a record and no label.
+it. All of it may lie in one folder of any name that is no subset and none such as images or masks, with subsets also in
+folders inside one another, if no other file is there (`top/<class>/...`). A folder `_unlabelled` holds images without
+class. The format is recognised only where every image lies in a class folder, there are two or more, each holds an
+image itself, and none has a name such as images, masks or train. Each image has one label, of the annotator `given`.
+An image that lies in no class folder (where the format is named, not recognised) has a record and no label.
 
 **Pixel convention.** None: there are no coordinates.
 
@@ -187,16 +187,26 @@ def _class_level(paths: Collection[str], top: str = "") -> int:
 
 
 def _wrapper(tree: Tree) -> str:
-    """The folder in which every file lies, where it says nothing of the images, as in an archive of one folder."""
-    top = find_top(tree.sizes)
-    says_much = _subset_of(top) or top == UNLABELLED or top.casefold() in NOT_CLASSES
-    return "" if says_much and top.casefold() not in WRAPPERS else top
+    """The folder in which every file lies, where it says nothing of the images, as in an archive of one folder.
+
+    Above subsets, it may lie in others of its kind.
+    """
+    paths, tops = list(tree.sizes), list[str]()
+    while top := find_top(paths):
+        inner = [path[len(top) + 1 :] for path in paths]
+        says_much = _subset_of(top) or top == UNLABELLED or top.casefold() in NOT_CLASSES
+        if says_much and top.casefold() not in WRAPPERS:
+            break
+        tops.append(top)
+        paths = inner
+    above_subsets = all(_subset_of(path.partition("/")[0]) for path in paths)
+    return "/".join(tops if above_subsets else tops[:1])
 
 
 def _folders(path: str, top: str) -> list[str]:
     """The folders of an image below `top`, from the uppermost."""
     folders = path.split("/")[:-1]
-    return folders[1:] if top else folders
+    return folders[top.count("/") + 1 :] if top else folders
 
 
 def _subset_of(folder: str) -> str | None:

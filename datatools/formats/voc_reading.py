@@ -232,7 +232,7 @@ class Reader:
         rows, rejected, void = voc_masks.read_masks(path, classes, objects, names, claimed)
         for value, error in rejected.items():
             source = image.pngs.get("SegmentationClass", image.pngs.get("SegmentationObject", ""))
-            self.rejected.append(broken_row(source, value, path, error))
+            self.rejected.append(broken_row(source, max(value, 0) or None, path, error))  # a colour is no row
         for key, row in rows.items():
             source = image.pngs["SegmentationObject" if key.startswith("instance") else "SegmentationClass"]
             patch = patches.get(key, {}) if isinstance(patches, dict) else {}

@@ -4,8 +4,9 @@
 either with one more number at its end, the confidence, which becomes `attributes.score`. Where data.yaml has
 `kpt_shape: [n, d]`, a line may be a box and its keypoints (`attributes.keypoints`, in pixels). Oriented boxes (`class`
 and four corners) are polygons of four points. The label file of `a/images/b.jpg` is `a/labels/b.txt` (the last
-`images` folder counts), or `b.txt` in a folder `Annotations`, or beside the image. Class names come from `names` in
-data.yaml (list, mapping or file), from the `names=` file of Darknet's obj.data, or from obj.names or classes.txt;
+`images` folder counts), or `b.txt` in a folder `Annotations`, or beside the image, or in a folder `labels` beside the image
+or its folder. Class names come from `names` in data.yaml (list, mapping or file), from the `names=` file of Darknet's
+obj.data, or from obj.names, classes.txt or _darknet.labels;
 without any, class 3 is called `class_3`. A class number that has no name gives a null label and
 `attributes.class_id`. `train`, `val` and `test` are a folder, a list of folders or a .txt list of images; absolute
 paths and `../` are looked for inside the tree only, by their last parts. Without data.yaml the subset is that of a

@@ -20,6 +20,7 @@ from datatools.tree import Tree, UnreadableFileError
 
 SUBSETS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "minival": "minival"}
 LABEL_FOLDERS = ("labels", "annotations")
+NAME_FILES = ("classes.txt", "_darknet.labels")  # the latter as Roboflow calls it
 NOT_SUBSETS = frozenset({"path", "names", "nc", "download", "yaml_file", "channels", "classes", "backup"})
 NUMERIC_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*[-+]?\d+(\.0*)?([ \t]+[-+.\deE]+){4,}\s*(\n|\r|$)")
 YAML_KEYS = (re.compile(rb"^names\s*:", re.M), re.compile(rb"^(train|val|test|nc|path)\s*:", re.M))
@@ -92,6 +93,9 @@ def label_paths(image: str) -> Iterator[str]:
         for other in LABEL_FOLDERS if at is not None else ():
             yield posixpath.join(*folders[:at], other, *folders[(at or 0) + 1 :], name)
     yield posixpath.join(*folders, name)
+    yield posixpath.join(*folders, LABEL_FOLDERS[0], name)
+    if folders:
+        yield posixpath.join(*folders[:-1], LABEL_FOLDERS[0], name)
 
 
 def _labels_among(tree: Tree, texts: Sequence[str], sure: bool) -> set[str]:
@@ -153,7 +157,7 @@ def _is_config(tree: Tree, path: str) -> bool:
 
 def has_names(path: str) -> bool:
     """Whether a file of this name has a class name a line."""
-    return path.endswith(".names") or posixpath.basename(path) == "classes.txt"
+    return path.endswith(".names") or posixpath.basename(path) in NAME_FILES
 
 
 def read_configs(tree: Tree, files: Sequence[str], rejected: list[Row]) -> dict[str, YoloConfig]:

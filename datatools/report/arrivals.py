@@ -46,6 +46,8 @@ def to_import_lines(done: Imported, root: Path, add: bool = True) -> Iterator[st
         )
     yield from _older_lines(done)
     yield from _rejected_lines(done.rejected)
+    if not done.formats:
+        yield "no annotations were recognised: `datatools formats` says what is read, --format NAME names it"
     if add and done.batch is not None:
         yield "next: dvc add data/raw && dvc repro"
 

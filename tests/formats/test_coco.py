@@ -316,10 +316,20 @@ def test_an_id_that_stands_for_two_things_stands_for_none():
     assert content.classes == ("cow",)
 
 
+def test_an_image_of_lvis_has_the_name_that_its_url_ends_with(tmp_path: Path):
+    images = [{"id": 1, "coco_url": "http://images.cocodataset.org/train2017/7.jpg"}]
+    files = dict.fromkeys(["train2017/7.jpg", "val2017/7.jpg"], "")
+    lay_out(tmp_path, {"lvis_v1_train.json": coco_text(make_object(), images=images), **files})
+    content = open_and_load(tmp_path)
+    assert content.annotations["path"].tolist() == ["train2017/7.jpg"]
+    assert content.rejected.empty
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
         (None, "images[3]: it needs a file_name"),
+        ({"id": 9, "coco_url": "7.jpg"}, "images[3]: it needs a file_name"),
         ("x", "images[3]: it needs a file_name"),
         ({"id": 9}, "images[3]: it needs a file_name"),
         ({"id": 9, "file_name": ["x"]}, "images[3]: it needs a file_name"),

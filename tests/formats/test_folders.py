@@ -96,12 +96,18 @@ def test_a_subset_may_stand_above_the_classes(folder: str, subset: str):
     assert content.annotations["label"].tolist() == ["cat", "dog"]
 
 
-def test_one_folder_around_all_says_nothing(tmp_path: Path):
-    paths = ["top/train2017/cat/a.png", "top/val/dog/b.png"]
+@pytest.mark.parametrize("top", ["top", "top/inner", "data/set/set"])
+def test_folders_around_all_say_nothing(tmp_path: Path, top: str):
+    paths = [f"{top}/train2017/cat/a.png", f"{top}/val/dog/b.png"]
     tree = open_tree(lay_out(tmp_path, dict.fromkeys(paths, b"x")))
     content = FORMAT.load(tree, FORMAT.find(tree))
     assert content.annotations[["path", "label"]].to_numpy().tolist() == [[paths[0], "cat"], [paths[1], "dog"]]
     assert content.records["subset"].tolist() == ["train", "val"]
+
+
+def test_the_one_class_of_a_named_format_is_no_folder_around_all(tmp_path: Path):
+    tree = open_tree(lay_out(tmp_path, {"data/cat/a.png": b"x"}))
+    assert FORMAT.load(tree, ["data/cat/a.png"]).annotations["label"].tolist() == ["cat"]
 
 
 def test_images_outside_of_class_folders_have_a_record_and_no_label():

@@ -698,6 +698,7 @@ def test_masks_painted_in_colours_are_read_by_the_label_map(tmp_path: Path):
     content = read(tmp_path / "1", files)
     assert content.annotations["label"].tolist() == ["cat"]
     assert [row[2] for row in messages(content)] == ["the colour 1,2,3 (1 px) is no class: the label map has others"]
+    assert content.rejected["row"].isna().all()
     assert content.classes == ("cat",)
     documents, _ = to_voc(content)
     assert documents["labelmap.txt"].decode() == label_map

@@ -225,13 +225,25 @@ def test_the_layout_of_ultralytics_gives_subsets_and_names(tmp_path: Path):
         {"x/images/images/train/a.PNG": PNG, "x/images/labels/train/a.txt": "0 .5 .5 .5 .2"},
         {"train/a.png": PNG, "train/a.txt": "0 .5 .5 .5 .2"},
         {"images/train/a.png": PNG, "labels/train/a.txt": "\ufeff\n0 .5 .5 .5 .2"},
+        {"train/a.png": PNG, "train/labels/a.txt": "0 .5 .5 .5 .2"},
+        {"train/pictures/a.png": PNG, "train/labels/a.txt": "0 .5 .5 .5 .2"},
     ],
-    ids=["subset above", "capitals", "annotations", "last images folder", "beside", "byte order mark"],
+    ids=[
+        *("subset above", "capitals", "annotations", "last images folder", "beside", "byte order mark"),
+        *("labels beside", "labels beside the folder"),
+    ],
 )
 def test_label_files_are_found_without_a_configuration(tmp_path: Path, files: dict[str, bytes | str]):
     content = load(tmp_path, {**files, "classes.txt": "cat\ndog\n"})
     assert content.annotations["label"].tolist() == ["cat"]
     assert content.records["subset"].tolist() == ["train"]
+    assert content.classes == ("cat", "dog")
+
+
+def test_the_names_that_roboflow_writes_for_darknet_are_read(tmp_path: Path):
+    files = {f"{folder}/_darknet.labels": "cat\ndog\n" for folder in ("train", "valid")}
+    content = load(tmp_path, {**files, "train/a.png": PNG, "train/a.txt": "1 .5 .5 .5 .2"})
+    assert content.annotations["label"].tolist() == ["dog"]
     assert content.classes == ("cat", "dog")
 
 
