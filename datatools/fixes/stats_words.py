@@ -61,10 +61,9 @@ def _write_lane(lane: Lane) -> list[str]:
 
 def _write_lift(stats: FixStats) -> list[str]:
     """What the fixes bought, and whether that is of the data as it is now."""
-    made_since = stats.lift.get("why_not") == "no records" and not stats.lift.get(
-        "before"
-    )  # by the last run there were none
-    lines = to_lift_lines({} if made_since else stats.lift)
+    lift = stats.lift
+    made_since = lift.get("why_not") == "no records" and not lift.get("before")  # by the last run there were none
+    lines = to_lift_lines({} if made_since else lift)
     if stats.lift.get("measured") and stats.lift["data_version"] != stats.data_version:
         lines.append(f"That was on data {stats.lift['data_version']}; now it is {stats.data_version}: measure again.")
     return lines
