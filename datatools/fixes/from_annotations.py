@@ -30,6 +30,7 @@ from datatools.fixes.pairing import OBJECTS, Pair, bounds_of, is_moved, pair_ite
 from datatools.fixes.records import FixRecord, file_records, load_records, write_moment
 from datatools.fixes.returned import Back, Returned, read_back
 from datatools.fixes.sent import Item, Sent, load_sent
+from datatools.fixes.unknown_class import refuse_label
 from datatools.fixes.values import parse_box, write_box
 from datatools.project import Project
 
@@ -277,9 +278,7 @@ def _check_classes(pairs: Sequence[Pair], classes: Sequence[str], file: str) -> 
         if pair.sent is None and pair.came.kind == "label":
             raise DatatoolsError(f"{where}: expected an image that has a label. Got a new one: add it to data/raw.")
         if pair.came.label not in classes:
-            raise DatatoolsError(
-                f"{where}: label must be one of {', '.join(classes)}. Got {pair.came.label!r} instead."
-            )
+            raise DatatoolsError(f"{where}: {refuse_label(pair.came.label, classes)}")
 
 
 def _check_not_empty(pairs: Sequence[Pair], file: str) -> None:

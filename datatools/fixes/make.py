@@ -14,6 +14,7 @@ from datatools.fixes.apply import find_reverted, in_force, refold
 from datatools.fixes.history import PENDING, Decided, find_record, load_decided
 from datatools.fixes.records import FixRecord, append_records, load_records, now, sitting_path
 from datatools.fixes.targets import Target, find_disputes
+from datatools.fixes.unknown_class import refuse_label
 from datatools.project import Project
 from datatools.schema import FIX_STATUS, QUEUE, SIDES
 from datatools.store import load_if_there, load_table
@@ -122,7 +123,7 @@ def settle(
     seen = load_dataset(project.dataset)
     dataset = load_current(project, seen)
     if label is not None and label not in dataset.classes:
-        raise DatatoolsError(f"label must be one of {', '.join(dataset.classes)}. Got {label!r} instead.")
+        raise DatatoolsError(refuse_label(label, dataset.classes))
     path, when = _find_disputed(project, image), now()
     labels = dict(
         zip(dataset.annotations["annotation_id"].tolist(), dataset.annotations["label"].tolist(), strict=True)
@@ -187,7 +188,7 @@ def relabel_image(dataset: Dataset, path: str, label: str, **signature: Unpack[S
     """
     rows = _rows_of(dataset, path)
     if label not in dataset.classes:
-        raise DatatoolsError(f"label must be one of {', '.join(dataset.classes)}. Got {label!r} instead.")
+        raise DatatoolsError(refuse_label(label, dataset.classes))
     before = _label_of(rows, path)
     if before == label:
         raise DatatoolsError(f"{path} has the label {label!r} already. To put that on record, use --confirm.")

@@ -209,7 +209,7 @@ def _split(summary: Section) -> list[str]:
     line = f"{plural(summary['data']['images'], 'image')}: {sizes}{held}."
     if is_number(split["groups_crossing"]):
         line += f" {count(split['groups_crossing'])} of {count(split['groups'])} groups cross,"
-        line += f" {count(split['near_duplicates_crossing'])} near-duplicates cross."
+        line += f" {plural(split['near_duplicates_crossing'] or 0, 'near-duplicate crosses', 'near-duplicates cross')}."
     rows = [[code(row["class"]), *counts(row, "n", "train", "val", "test")] for row in summary["classes"]]
     return [line, *_capped(["class", "#images", "#train", "#val", "#test"], rows, "class", "classes")]
 

@@ -93,7 +93,8 @@ def _split(split: Section) -> list[RenderableType]:
         line.append(f", {split['quarantine']:,} in quarantine")
     if is_number(split["groups_crossing"]):
         groups = f"{split['groups_crossing']:,} of {plural(split['groups'] or 0, 'group')} cross"
-        line.append(f"; {groups}, {plural(split['near_duplicates_crossing'] or 0, 'near-duplicate')} cross")
+        pairs = plural(split["near_duplicates_crossing"] or 0, "near-duplicate crosses", "near-duplicates cross")
+        line.append(f"; {groups}, {pairs}")
     return [line]
 
 

@@ -20,6 +20,7 @@ from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
 from datatools.fixes.apply import find_reverted, refold
 from datatools.fixes.records import FixRecord, append_records, load_records, sitting_path
+from datatools.fixes.unknown_class import refuse_label
 from datatools.review.cards import EVIDENCE, to_evidence
 from datatools.schema import FIX_STATUS
 
@@ -191,7 +192,7 @@ def _find_problem(sample: ReviewSample, classes: Sequence[str]) -> str:
     if sample.is_relabelled and sample.label is None:
         return f"{sample.path}: expected a label; to take the image out, tag it exclude. Got a removed label."
     if sample.is_relabelled and sample.label not in classes:
-        return f"{sample.path}: label must be one of {', '.join(classes)}. Got {sample.label!r} instead."
+        return f"{sample.path}: {refuse_label(sample.label, classes)}"
     return ""
 
 

@@ -17,6 +17,7 @@ from datatools.fixes.apply import in_force
 from datatools.fixes.history import describe_change
 from datatools.fixes.records import FixRecord, append_records, now, sitting_path
 from datatools.fixes.targets import find_disputes, find_settled
+from datatools.fixes.unknown_class import refuse_label
 from datatools.review.cards import Card, Deck
 from datatools.review.tail import RecordTail
 
@@ -158,7 +159,7 @@ class Sitting:
         if wanted is None:
             raise DatatoolsError(f"{card.path} has no suggestion to accept: keep or relabel it.")
         if wanted not in self.deck.classes and action != "keep":
-            raise DatatoolsError(f"label must be one of {', '.join(self.deck.classes)}. Got {wanted!r} instead.")
+            raise DatatoolsError(refuse_label(wanted, self.deck.classes))
 
     def _stand(self, card: Card, records: Sequence[FixRecord], is_disputed: bool) -> Standing:
         about = [r for r in records if r.op in ("exclude", "include", "ask") or r.annotation_id == card.annotation_id]

@@ -28,6 +28,7 @@ from tests.builders import coco_text, lay_out, make_object, make_png
 
 LABELS = "path,label\na.png,cat\nb.png,dog\nx/a.png,cat\n"
 NOTHING: dict[str, Any] = {"label": None, "confirm": False, "exclude": False, "why": "looked", "who": "Ann"}
+NEW_CLASS = "a new class comes with `ingest.classes` in params.yaml, which lists all, and `dvc repro`."
 
 
 @pytest.fixture
@@ -153,8 +154,8 @@ def test_applied_and_reverted_leaves_the_same_bytes(project: Project):
             {"exclude": True, "why": " "},
             "fix: expected a reason. Got an empty --why: say it in a few words.",
         ),
-        ("a.png", {"label": "cow"}, "label must be one of cat, dog. Got 'cow' instead."),
-        ("a.png", {"label": ""}, "label must be one of cat, dog. Got '' instead."),
+        ("a.png", {"label": "cow"}, f"label must be one of cat, dog. Got 'cow' instead: {NEW_CLASS}"),
+        ("a.png", {"label": ""}, f"label must be one of cat, dog. Got '' instead: {NEW_CLASS}"),
         (
             "a.png",
             {"label": "cat"},
