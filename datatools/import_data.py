@@ -16,7 +16,8 @@ from datatools.batches import Batch, BatchWriter, Merged, merge_batches, to_pack
 from datatools.dataset import label_id
 from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
-from datatools.formats.base import Content, Row
+from datatools.formats.base import Content, Row, load_attributes
+from datatools.formats.table_columns import LABELS
 from datatools.packed import INSIDE, among
 from datatools.schema import ANNOTATIONS, RECORDS, REJECTED, Table
 from datatools.seen_files import SeenFiles, Stamp, stamp_of
@@ -41,6 +42,7 @@ class Imported:
     rejected: pd.DataFrame
     replaced: tuple[str, ...] = ()  # paths of images that had other bytes
     n_staying: int = 0  # images that the source brought before, does not have now, and that stay
+    label_column: str = ""  # of metadata.csv, where nothing says a label
 
 
 def import_data(
@@ -86,7 +88,16 @@ def import_data(
             rejected,
             replaced=tuple(sorted(before.paths.intersection(images["path"].tolist()))),
             n_staying=0 if mirror else len(_gone(source, before, name)),
+            label_column=_find_label_column(source.content),
         )
+
+
+def _find_label_column(content: Content) -> str:
+    """A column of metadata that is called as one of labels, where there is no annotation at all; empty where there is none."""
+    if len(content.annotations) or content.records.empty:
+        return ""
+    names = load_attributes(content.records["metadata"].iloc[0])
+    return next((name for name in names if name.casefold() in LABELS), "")
 
 
 def _below(source: Source, into: str) -> Source:

@@ -197,7 +197,10 @@ def test_confirm_and_exclude_are_recorded(run: Run, project: Project, flag: str)
             ["00000.png"],
             "expected one of --label L, --confirm, --exclude, --include, --side S. Got none or several: pass one.",
         ),
-        (["00000.png", "--label", "x"], "label must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9. Got 'x' instead: a new class comes with"),
+        (
+            ["00000.png", "--label", "x"],
+            "label must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9. Got 'x' instead: a new class comes with",
+        ),
     ],
 )
 def test_a_decision_that_cannot_be_taken_records_nothing(run: Run, project: Project, argv: list[str], message: str):

@@ -48,6 +48,9 @@ def to_import_lines(done: Imported, root: Path, add: bool = True) -> Iterator[st
     yield from _rejected_lines(done.rejected)
     if not done.formats:
         yield "no annotations were recognised: `datatools formats` says what is read, --format NAME names it"
+    if done.label_column:
+        column = visible(done.label_column)
+        yield f"no labels: the column {column} of metadata.csv is metadata; if it is the class, call the file labels.csv and import again"
     if add and done.batch is not None:
         yield "next: dvc add data/raw && dvc repro"
 

@@ -27,3 +27,14 @@ def test_an_import_says_which_images_it_replaces_and_how_many_the_source_no_long
         "kept, though the source no longer has them: 1 image (with --mirror they are taken away)",
     ]
     assert say_import(folder, root, mirror=True) == [counted.format(0, 1, 3)]
+
+
+def test_a_column_of_labels_in_metadata_is_pointed_out(tmp_path: Path):
+    pictures = {"a.png": make_png(1), "b.png": make_png(2)}
+    table = "file_name,Label,site\na.png,cat,x\nb.png,dog,y\n"
+    folder = lay_out(tmp_path / "one", {**pictures, "metadata.csv": table})
+    line = "no labels: the column Label of metadata.csv is metadata; if it is the class, call the file labels.csv and import again"
+    assert line in say_import(folder, tmp_path / "raw")
+    (folder / "metadata.csv").rename(folder / "labels.csv")
+    said = say_import(folder, tmp_path / "raw")
+    assert line not in said and "0 new or changed images, 2 new or changed annotations" in said[0]
