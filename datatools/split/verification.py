@@ -54,6 +54,11 @@ def check_current(project: Project) -> None:
     if "split" not in recorded:
         raise DatatoolsError("dvc.lock: expected that the stage split ran. Got no record of it: run `dvc repro split`.")
     stale = find_stale(project.root, recorded, ("split",))
+    if stale.startswith(ledger := f"{LAYOUT['split']}/{FILE}"):
+        raise DatatoolsError(
+            f"split: expected the ledger that the split wrote. Got {stale}: look at `git diff {ledger}`; an edit by hand goes "
+            f"with `git checkout {ledger}`, what `git pull` brought is taken in by `dvc repro split`."
+        )
     if stale:
         raise DatatoolsError(f"split: expected the split of the data as it is. Got {stale}: run `dvc repro split`.")
 

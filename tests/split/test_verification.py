@@ -189,7 +189,10 @@ def test_a_new_search_is_compared_with_the_pairs_on_disk(project):
         (lambda root: (root / "dvc.lock").unlink(), "dvc.lock: expected what `dvc repro` recorded"),
         (lambda root: (root / "dvc.lock").write_text("stages: {}"), "expected that the stage split ran"),
         (lambda root: (root / "params.yaml").write_text("split: {seed: 4}"), "split in params.yaml changed since"),
-        (lambda root: (root / "data/split/ledger.csv").write_text("x"), "ledger.csv is not what the stage split wrote"),
+        (
+            lambda root: (root / "data/split/ledger.csv").write_text("x"),
+            "ledger.csv is not what the stage split wrote: look at .git diff data",
+        ),
         (lambda root: (root / "data/split/ledger.csv").unlink(), "ledger.csv: expected the ledger. Got no such file"),
         (lambda root: (root / "data/split/split.parquet").unlink(), "expected the table split. Got no such file"),
         (lambda root: (root / "data/neighbors/pairs.parquet").write_text("x"), "pairs.parquet changed since"),
