@@ -136,9 +136,10 @@ def _count_shares(table: pd.DataFrame, strata: Strata, params: SplitParams) -> C
 
 
 def _largest(table: pd.DataFrame, labels: tuple[str, ...], counts: csr_matrix) -> dict[str, tuple[str, int]]:
-    """The unit that has most of each class on a side, by its name, and how many."""
+    """The unit on one side that has most of each class, by its name, and how many; sides that came with the data may cut units."""
     codes, names = pd.factorize(table["group"])
-    placed = (table["split"] != QUARANTINE).to_numpy(dtype=float)
+    sides = table["split"].where(table["split"] != QUARANTINE)
+    placed = (sides.notna() & (sides.groupby(table["group"]).transform("nunique") == 1)).to_numpy(dtype=float)
     members = csr_matrix((placed, (codes, np.arange(len(codes)))), shape=(len(names), len(codes)))
     by_unit = csr_matrix(members @ counts)
     if not by_unit.shape[0]:

@@ -354,6 +354,13 @@ def test_leaks_of_a_predefined_split_are_told_and_not_mended():
     pd.testing.assert_frame_equal(again.table, result.table)
 
 
+def test_a_unit_that_the_data_s_own_sides_cut_is_not_said_to_stay_together():
+    sides = ["train"] * 5 + ["test"] * 4 + ["val"]
+    result = split(make("a" * 10, groups=["w"] * 9 + [None], subsets=sides))
+    [found] = result.certificate["deviations"]
+    assert found["why"].startswith("what was assigned before, or the data itself put there")
+
+
 def test_the_ledger_counts_where_the_data_changes_its_mind():
     dataset = make("ab" * 5, subsets=FULL)
     first = split(dataset)
