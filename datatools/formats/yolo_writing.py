@@ -89,7 +89,7 @@ def _places(subsets: Mapping[str, str]) -> dict[str, str]:
     taken: set[str] = set()
     kept = {path: path.startswith(f"images/{subset}/") and path == _inside(path) for path, subset in subsets.items()}
     for path in sorted(subsets, key=lambda path: (not kept[path], path)):
-        place = PurePosixPath(path if kept[path] else f"images/{subsets[path]}/{_inside(path)}")
+        place = PurePosixPath(path if kept[path] else f"images/{subsets[path]}/{_own_part(_inside(path))}")
         number, wanted = 1, place
         while _label_of(place.as_posix()).casefold() in taken:
             number += 1
@@ -97,6 +97,15 @@ def _places(subsets: Mapping[str, str]) -> dict[str, str]:
         taken.add(_label_of(place.as_posix()).casefold())
         places[path] = place.as_posix()
     return places
+
+
+def _own_part(path: str) -> str:
+    """`path` without folders at its start that only say what its new place says again: `images/`, `train/images/`."""
+    folders, _, name = path.rpartition("/")
+    parts = folders.split("/") if folders else []
+    while parts and (parts[0].casefold() == "images" or side_called(parts[0])):
+        parts.pop(0)
+    return "/".join([*parts, name])
 
 
 def _inside(path: str) -> str:

@@ -574,11 +574,35 @@ def test_what_is_said_of_an_image_and_cannot_be_held_is_a_loss(record: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("a.png", "a.png"),
+        ("images/a.png", "a.png"),
+        ("Images/train2017/a.png", "a.png"),
+        ("valid/images/a.png", "a.png"),
+        ("site/images/a.png", "site/images/a.png"),
+        ("train.png", "train.png"),
+    ],
+)
+def test_folders_that_the_new_place_says_again_are_left_out(path: str, place: str):
+    record = {"path": path, "subset": "val", "width_px": 4, "height_px": 4, "attributes": "{}", "source": "x"}
+    _, saved = to_yolo(Content.from_rows([record]))
+    assert saved.moved == {path: f"images/val/{place}"}
+
+
+def test_images_that_come_to_one_place_are_numbered():
+    names = ("images/a.png", "train/a.png", "a.png")
+    record = {"subset": "val", "width_px": 4, "height_px": 4, "attributes": "{}", "source": "x"}
+    _, saved = to_yolo(Content.from_rows([{"path": name, **record} for name in names]))
+    assert sorted(saved.moved.values()) == ["images/val/a-2.png", "images/val/a-3.png", "images/val/a.png"]
+
+
+@pytest.mark.parametrize(
     ("subset", "written"), [("valid", "val"), ("Validation", "val"), ("testing", "test"), ("val2017", "val")]
 )
 def test_a_side_by_another_name_is_written_as_that_side(subset: str, written: str):
     _, saved = to_yolo(one(record={"subset": subset}))
-    assert saved.moved == {"images/train/a.png": f"images/{written}/images/train/a.png"}
+    assert saved.moved == {"images/train/a.png": f"images/{written}/a.png"}
     message = f"{subset!r} is no name for a subset of YOLO: it is written as {written}"
     assert [loss.message for loss in saved.losses if loss.field == "subset"] == [message]
 
