@@ -111,7 +111,7 @@ def place_images(paths: Sequence[str]) -> dict[str, Target]:
 
 def _target(path: str) -> str:
     safe = safe_path(path, avoid=(*CLASS_FOLDERS, *OBJECT_FOLDERS))
-    return safe if safe == path and _split(path) else posixpath.join(IMAGE_FOLDERS[0], safe)
+    return safe if safe == path and _split(path) else posixpath.join(IMAGE_FOLDERS[0], safe.removeprefix("images/"))
 
 
 def _split(path: str) -> tuple[str, str] | None:

@@ -488,6 +488,15 @@ def test_names_that_would_do_harm_are_replaced_and_told(tmp_path: Path, path: st
     assert_same(through_folder(FORMAT, content, tmp_path), content.renamed(saved.moved))
 
 
+def test_images_come_to_jpegimages_without_their_own_folder_of_images(tmp_path: Path):
+    names = ("images/a.png", "images/x/b.png", "x/images/c.png")
+    content = Content.from_rows([{"path": name, "attributes": "{}"} for name in names], extras={"voc": {"base": 1}})
+    documents, saved = to_voc(content)
+    assert [*saved.moved.values()] == ["JPEGImages/a.png", "JPEGImages/x/b.png", "JPEGImages/x/images/c.png"]
+    assert "Annotations/a.xml" in documents
+    assert_same(through_folder(FORMAT, content, tmp_path), content.renamed(saved.moved))
+
+
 # ---- lists ----
 
 
