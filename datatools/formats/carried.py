@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from datatools.dataset import label_id
 from datatools.formats.base import Content, Loss, dump_attributes, is_number, load_attributes
-from datatools.formats.rows import BrokenBoxError, BrokenRowError, dump_row_attributes, mask_error
+from datatools.formats.rows import BrokenBoxError, BrokenRowError, broken_row, dump_row_attributes, mask_error
 from datatools.masks import MAX_PIXELS, MaskError, Rle, dump_mask, parse_mask
 from datatools.schema import ANNOTATIONS, BOX, KINDS
 
@@ -55,6 +55,33 @@ def pack_row(row: Row) -> Row:
     }
     box = {name: row[name] for name in BOX if row[name] is not None and math.isfinite(row[name])}
     return {**packed, **box, "attributes": load_attributes(row["attributes"])}
+
+
+class Collector:
+    """The rows of one document as they are read, those that are rejected, and how many there were."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.rows: list[Row] = []
+        self.rejected: list[Row] = []
+        self.number = 0
+
+    def refuse(self, path: str | None, why: str | BrokenRowError, reason: str = "") -> None:
+        """Reject the next row of the document."""
+        self.number += 1
+        row = broken_row(self.source, self.number, path, why)
+        self.rejected.append({**row, "reason": reason or row["reason"]})
+
+    def take_packed(self, items: Iterable[Any], path: str) -> None:
+        """Take in rows of an image as pack_row wrote them, for which the format has no place."""
+        for item in items:
+            try:
+                row = unpack_row(item)
+            except BrokenRowError as error:
+                self.refuse(path, error)
+                continue
+            self.number += 1
+            self.rows.append({**row, "path": path, "source": self.source})
 
 
 def unpack_row(value: Any) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from datatools.formats.base import dump_attributes, load_attributes
-from datatools.formats.carried import GIVEN, choices_label, join_rings, unpack_record, unpack_row
+from datatools.formats.carried import GIVEN, Collector, choices_label, join_rings, unpack_record
 from datatools.formats.cvat_element_reading import read_element
 from datatools.formats.cvat_names import Types, is_int, to_size
 from datatools.formats.locate import ImageIndex, clean_path
@@ -41,15 +41,13 @@ class Locator:
         return next((path for stem in stems if (path := self.index.with_stem(stem))), None)
 
 
-class Reader:
+class Reader(Collector):
     """Collects what one document says."""
 
     def __init__(self, source: str, image_of: Any, types: Types, own: Row) -> None:
-        self.source, self.image_of, self.types, self.own = source, image_of, types, own
-        self.rows: list[Row] = []
-        self.rejected: list[Row] = []
+        super().__init__(source)
+        self.image_of, self.types, self.own = image_of, types, own
         self.records: dict[str, Row] = {}
-        self.number = 0
         self._n_of_path: dict[str, int] = {}
         self._seen: set[Any] = set()
         self._names: dict[str, str] = {}
@@ -59,7 +57,7 @@ class Reader:
         name = element.get("name")
         if not name or clean_path(name) == ".":
             for _ in element:
-                self._refuse(None, "its image has no name")
+                self.refuse(None, "its image has no name")
             if not len(element):
                 self.rejected.append(broken_row(self.source, None, None, "an image has no name"))
             return
@@ -87,12 +85,10 @@ class Reader:
             frame = element.get("frame", "")
             path = self.image_of.frame(int(frame)) if frame.isdecimal() and len(frame) < 10 else None
             if element.get("outside") == "1":
-                self._refuse(
-                    path, f"the track {track.get('id')} is outside of frame {frame}: nothing to see", "outside"
-                )
+                self.refuse(path, f"the track {track.get('id')} is outside of frame {frame}: nothing to see", "outside")
             elif path is None:
                 wanted = f"images/frame_{frame:0>6}.png"
-                self._refuse(
+                self.refuse(
                     None, NoImageError(f"frame {frame or '?'} of the video is no image here: put it at {wanted}")
                 )
             else:
@@ -105,19 +101,7 @@ class Reader:
         kept = self.own.get("annotations")
         for name, items in kept.items() if isinstance(kept, dict) else ():
             path = self._names.get(name) or clean_path(name)
-            for item in items if isinstance(items, list) else ():
-                try:
-                    row = unpack_row(item)
-                except BrokenRowError as error:
-                    self._refuse(path, error)
-                    continue
-                self.number += 1
-                self.rows.append({**row, "path": path, "source": self.source})
-
-    def _refuse(self, path: str | None, why: str | BrokenRowError, reason: str = "") -> None:
-        self.number += 1
-        row = broken_row(self.source, self.number, path, why)
-        self.rejected.append({**row, "reason": reason or row["reason"]})
+            self.take_packed(items if isinstance(items, list) else (), path)
 
     def _read_children(self, children: Iterable[Element], path: str, size_hw: Any, shared: Mapping[str, str]) -> None:
         found: list[tuple[Row, int | None]] = []
@@ -127,7 +111,7 @@ class Reader:
             try:
                 row, ring = read_element(child, size_hw, self.types, shared)
             except BrokenRowError as error:
-                self._refuse(path, error)
+                self.refuse(path, error)
                 continue
             self.number += 1
             if child.tag == "tag":

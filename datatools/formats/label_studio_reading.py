@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from datatools.formats.base import dump_attributes, load_attributes
-from datatools.formats.carried import GIVEN, join_rings, unpack_row
+from datatools.formats.carried import GIVEN, Collector, join_rings
 from datatools.formats.documents import has_nan
 from datatools.formats.label_studio_names import LISTS
 from datatools.formats.label_studio_result_reading import check_choices, is_region, labels_of, read_choices, read_region
@@ -26,15 +26,13 @@ from datatools.formats.rows import NOT_JSON, BrokenRowError, broken_row
 Row = dict[str, Any]
 
 
-class Reader:
+class Reader(Collector):
     """Collects what the tasks of one document say."""
 
     def __init__(self, source: str, image_of: Callable[[str], str | None]) -> None:
-        self.source, self.image_of = source, image_of
+        super().__init__(source)
+        self.image_of = image_of
         self.records: list[Row] = []
-        self.rows: list[Row] = []
-        self.rejected: list[Row] = []
-        self.number = 0
 
     def read_task(self, task: Any) -> None:
         """One task: its record, and the rows of its annotations and predictions."""
@@ -42,7 +40,7 @@ class Reader:
             name, own = image_name(task), own_task(task)
         except BrokenRowError as error:
             for _ in results_of(task):
-                self._refuse(None, str(error))
+                self.refuse(None, str(error))
             if not results_of(task):
                 self.rejected.append(broken_row(self.source, None, None, str(error)))
             return
@@ -56,7 +54,7 @@ class Reader:
                 attributes[key] = entries
         if looked := _annotators_without_a_row(attributes.get("annotations") or (), self.rows[n_before:]):
             attributes.setdefault("annotators", looked)
-        self._read_own(own, path)
+        self.take_packed(own.get("annotations", []), path)
         record = to_record(path, attributes, size, own)
         if record is not None:
             self.records.append({**record, "source": self.source})
@@ -71,7 +69,7 @@ class Reader:
             rest = {name: value for name, value in entry.items() if name != "result"}
             if entry.get("was_cancelled") is True:
                 for _ in results:
-                    self._refuse(path, f"{who or 'its author'} skipped the image (was_cancelled)", "cancelled")
+                    self.refuse(path, f"{who or 'its author'} skipped the image (was_cancelled)", "cancelled")
                 kept.append(rest)
                 continue
             found, left = self._read_results(results, path, who, size)
@@ -136,21 +134,6 @@ class Reader:
             except BrokenRowError as error:
                 self.rejected.append(broken_row(self.source, number, path, error))
         return [{**row, "source": self.source} for row in read_choices(items, path, who)]
-
-    def _read_own(self, own: Row, path: str) -> None:
-        for item in own.get("annotations", []):
-            try:
-                row = unpack_row(item)
-            except BrokenRowError as error:
-                self._refuse(path, error)
-                continue
-            self.number += 1
-            self.rows.append({**row, "path": path, "source": self.source})
-
-    def _refuse(self, path: str | None, why: str | BrokenRowError, reason: str = "") -> None:
-        self.number += 1
-        row = broken_row(self.source, self.number, path, why)
-        self.rejected.append({**row, "reason": reason or row["reason"]})
 
 
 def fresh_id(row: Row, seen: set[str]) -> str:
