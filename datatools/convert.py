@@ -19,10 +19,11 @@ from datatools.errors import DatatoolsError
 from datatools.formats import AUTO
 from datatools.formats.base import Content, Loss, Row, Saved, write_new
 from datatools.formats.registry import load_format
+from datatools.git import find_commit
 from datatools.image_sizes import read_size
 from datatools.images import UnreadableImageError
 from datatools.packed import list_batches
-from datatools.provenance import EXPORT, SCHEMA, find_commit, hash_ids, package_versions
+from datatools.provenance import EXPORT, SCHEMA, hash_ids, package_versions
 from datatools.schema import LOSSES, RECORDS, REJECTED
 from datatools.source import Source, check_source, read_source
 from datatools.store import save_csv, save_json

@@ -45,6 +45,13 @@ def list_names(root: Path, *arguments: str) -> list[str]:
     return [os.fsdecode(name) for name in run_git(root, *arguments).split(b"\0") if name]
 
 
+def find_commit(folder: Path) -> str | None:
+    """The Git commit that `folder` is at, with `+changes` when tracked files differ from it; None outside Git."""
+    commit = ask_git(folder, "rev-parse", "--short=12", "HEAD").strip()
+    changes = ask_git(folder, "status", "--porcelain", "--untracked-files=no") if commit else ""
+    return f"{commit}+changes" if changes else commit or None
+
+
 def resolve_commit(root: Path, revision: str) -> str | None:
     """The full hash of the commit that `revision` (branch, tag, commit) is now; None where it is none, or is an option.
 

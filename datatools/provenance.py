@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -25,16 +24,6 @@ FEW = 100  # ids that are listed; of more there is only their hash
 # Records that change the tables. The others (confirm, ask, set_split, revert) are no part of what a result was made of: a
 # confirmed label must not name another origin for the same data.
 CHANGING = ("relabel", "move_box", "edit_mask", "add", "delete", "exclude", "include", "set_metadata")
-
-
-def find_commit(folder: Path) -> str | None:
-    """The Git commit that `folder` is at, with `+changes` when tracked files differ from it; None outside Git."""
-    try:
-        commit = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (subprocess.CalledProcessError, FileNotFoundError):
-        return None
-    return f"{commit}+changes" if changes else commit
 
 
 def name_origin(data_version: str, weights: Path) -> dict[str, str]:
@@ -120,8 +109,3 @@ def hash_sources(package: str) -> str:
     for path in sorted((HERE / package).glob("*.py")):
         total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from datatools.dataset import Dataset
 from datatools.errors import DatatoolsError
+from datatools.git import find_commit
 from datatools.image_loading import load_pixels, load_shard_pixels
 from datatools.params import AugmentParams, TrainParams
 from datatools.policy.draws import Seeds, mix
 from datatools.policy.steps import hash_policy
-from datatools.provenance import find_commit, package_versions
+from datatools.provenance import package_versions
 from datatools.schema import CONSENSUS
 
 if TYPE_CHECKING:

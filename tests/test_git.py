@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from datatools.errors import DatatoolsError
 from datatools.fixes.committed import load_committed_records
 from datatools.fixes.records import append_records
-from datatools.git import GitError, ask_git, last_line, list_names, read_committed, resolve_commit, run_git
+from datatools.git import GitError, ask_git, find_commit, last_line, list_names, read_committed, resolve_commit, run_git
 from datatools.lint import lint_file
 from datatools.project import Project
 from datatools.revisions import LOCK
@@ -35,6 +36,22 @@ def test_a_committed_file_is_its_bytes(root: Path) -> None:
     assert read_committed(root, "HEAD", "below/a.bin") == read_committed(root / "below", "main", "a.bin") == b"\xff\r\n"
     assert read_committed(root, "HEAD", "a.bin") is None
     assert read_committed(root, "gone", "below/a.bin") is None
+
+
+def test_the_commit_is_marked_when_tracked_files_changed(root: Path) -> None:
+    commit = find_commit(root)
+    assert re.fullmatch("[0-9a-f]{12}", commit or "")
+    (root / "untracked").write_text("1")
+    assert find_commit(root / "below") == commit
+    (root / "below" / "a.bin").write_text("2")
+    assert find_commit(root) == f"{commit}+changes"
+
+
+def test_there_is_no_commit_outside_git_nor_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert find_commit(tmp_path) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_commit(tmp_path) is None
 
 
 def test_text_to_show_has_no_bytes_that_are_none(root: Path) -> None:

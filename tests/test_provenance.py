@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from datatools.provenance import (
     FEW,
     describe_fixes,
     describe_origin,
-    find_commit,
     hash_ids,
     hash_params,
     hash_sources,
@@ -22,31 +20,6 @@ from datatools.provenance import (
 )
 from datatools.schema import FIX_STATUS
 from tests.small_data import fix_rows
-
-
-def git(folder: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
-
-
-def test_the_commit_is_marked_when_tracked_files_changed(tmp_path: Path):
-    git(tmp_path, "init")
-    (tmp_path / "a").write_text("1")
-    git(tmp_path, "add", "a")
-    git(tmp_path, "commit", "-m", "one")
-    commit = find_commit(tmp_path)
-    assert re.fullmatch("[0-9a-f]{12}", commit or "")
-    (tmp_path / "untracked").write_text("1")
-    assert find_commit(tmp_path) == commit
-    (tmp_path / "a").write_text("2")
-    assert find_commit(tmp_path) == f"{commit}+changes"
-
-
-def test_there_is_no_commit_outside_git_nor_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert find_commit(tmp_path) is None
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_commit(tmp_path) is None
 
 
 def test_versions_of_what_is_installed():

@@ -16,11 +16,11 @@ from datatools.cards.sources import FILE, SourceNote, find_note, load_sources, n
 from datatools.checks.runner import load_titles
 from datatools.dataset import Dataset, load_dataset
 from datatools.findings import concat
-from datatools.git import ask_git
+from datatools.git import ask_git, find_commit
 from datatools.mutes import apply_mutes, load_mutes
 from datatools.params import ReportParams, load_params
 from datatools.project import Project
-from datatools.provenance import find_commit, list_changing
+from datatools.provenance import list_changing
 from datatools.release.tags import list_releases
 from datatools.report.sections import Section, count_classes, count_findings
 from datatools.schema import AUGMENTED, CONSENSUS, FINDINGS, FIX_STATUS, QUARANTINE, REJECTED, SIDES, SPLIT, Table

@@ -27,10 +27,11 @@ from datatools.formats.cvat_names import OWN_NAMES
 from datatools.formats.registry import load_format
 from datatools.formats.xml_writing import ILLEGAL
 from datatools.gate import load_findings
+from datatools.git import find_commit
 from datatools.masks import MaskError, dump_mask, parse_mask
 from datatools.packed import among
 from datatools.project import Project
-from datatools.provenance import CHANGING, describe_fixes, describe_origin, find_commit
+from datatools.provenance import CHANGING, describe_fixes, describe_origin
 from datatools.raw import RawImages, open_raw
 from datatools.schema import BOX, CONSENSUS, FIX_STATUS, QUEUE
 from datatools.store import load_table, save_json, save_text

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from datatools.git import find_commit
 from datatools.progress import progress
 from datatools.project import LAYOUT
-from datatools.provenance import find_commit
 from datatools.remotes.checking import Checked, check_cache, check_remotes, list_sizes
 from datatools.remotes.closure import MISSING, UNREADABLE, Closure, Fault, find_twins
 from datatools.remotes.hashing import Content, Sample

@@ -11,8 +11,8 @@ import pandas as pd
 from datatools.checks.runner import load_titles
 from datatools.dataset import load_dataset
 from datatools.findings import concat
+from datatools.git import find_commit
 from datatools.mutes import apply_mutes, load_mutes
-from datatools.provenance import find_commit
 from datatools.report.summary import ReportInputs
 from datatools.schema import FINDINGS, FIX_STATUS, QUEUE, REJECTED, SPLIT
 from datatools.store import load_json, load_table
