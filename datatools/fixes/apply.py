@@ -6,6 +6,7 @@ disputed, as somebody else says something else; settled, as a record that ends a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -223,6 +224,7 @@ def _write(annotations: pd.DataFrame, state: _State) -> pd.DataFrame:
         result = ANNOTATIONS.conform(pd.concat([annotations, new], ignore_index=True))
     for kind, changed in state.changed.items():
         result = write_values(result, kind, changed)
+    result = _forget_areas(result, state.changed["box"], state.changed["mask"])
     if state.sources:
         here = among(result["annotation_id"], state.sources)
         result = result.copy(deep=False)  # pandas copies a column when it changes
@@ -231,6 +233,26 @@ def _write(annotations: pd.DataFrame, state: _State) -> pd.DataFrame:
     if state.deleted:
         result = result[~among(result["annotation_id"], state.deleted)].reset_index(drop=True)
     return result
+
+
+def _forget_areas(annotations: pd.DataFrame, boxes: Collection[str], masks: Collection[str]) -> pd.DataFrame:
+    """A copy without the `area` that the source stated of what has another shape by now: it was that of the old one."""
+    ids, attributes = annotations["annotation_id"], annotations["attributes"]
+    reshaped = among(ids, masks) | (among(ids, boxes) & annotations["mask"].isna().to_numpy())
+    here = reshaped & attributes.str.contains('"area"').fillna(False).to_numpy(bool)
+    if not here.any():
+        return annotations
+    result = annotations.copy(deep=False)  # pandas copies a column when it changes
+    result.loc[here, "attributes"] = pd.array([_without_area(text) for text in attributes[here]], dtype="string")
+    return result
+
+
+def _without_area(text: str) -> str:
+    attributes = json.loads(text)
+    if type(attributes.get("area")) not in (int, float):
+        return text
+    del attributes["area"]
+    return json.dumps(attributes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _those_in(column: pd.Series, names: Collection[str]) -> set[str]:

@@ -339,6 +339,27 @@ def test_a_change_of_geometry_that_does_not_fit_is_a_conflict(record: FixRecord,
     pd.testing.assert_frame_equal(applied.annotations, make_objects())
 
 
+def test_the_area_that_a_file_stated_goes_with_the_shape_it_was_of():
+    stated = ['{"area":35,"iscrowd":1}', '{"area":"north"}']
+    objects = make_objects()
+    objects.loc[objects["annotation_id"].isin(["coco/2", "coco/3"]), "attributes"] = stated
+    moved, edited = change("move_box", "coco/2", "[9, 2, 3, 4]", BOX_AFTER), change("edit_mask", "coco/3", RING, CLOSED)
+    for records, left in (
+        ([moved, edited], ['{"iscrowd":1}', stated[1]]),
+        ([change("relabel", "coco/2", "cat", "dog")], stated),
+    ):
+        rows = apply_fixes(objects, records).annotations.set_index("annotation_id")
+        assert rows.loc[["coco/2", "coco/3"], "attributes"].tolist() == left
+
+
+def test_the_area_of_a_mask_stays_where_only_the_box_beside_it_moves():
+    objects = make_objects()
+    is_mask = objects["annotation_id"] == "coco/3"
+    objects.loc[is_mask, [*BOX, "attributes"]] = [9.0, 2.0, 3.0, 4.0, '{"area":35}']
+    rows = apply_fixes(objects, [change("move_box", "coco/3", "[9, 2, 3, 4]", BOX_AFTER)]).annotations
+    assert rows.loc[is_mask, "attributes"].tolist() == ['{"area":35}']
+
+
 def test_nothing_can_be_done_to_a_deleted_annotation_until_it_is_brought_back():
     delete = change("delete", "coco/2", "cat", second=1, id="r1")
     move = change("move_box", "coco/2", BOX_BEFORE, BOX_AFTER, second=2, id="r2")
