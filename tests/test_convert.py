@@ -15,6 +15,7 @@ from datatools import convert as convert_module
 from datatools.convert import Converted, convert, count_losses
 from datatools.errors import DatatoolsError
 from datatools.formats.base import Content, Format, Loss, Saved, write_new
+from datatools.masks import Rle, parse_mask
 from datatools.provenance import EXPORT
 from datatools.schema import LOSSES
 from datatools.source import read_source
@@ -93,6 +94,24 @@ def test_what_was_written_reads_as_what_was_there(coco: Path, target: Path, to: 
     assert after.classes == before.classes
     assert len(done.losses) == 0
     assert not (target / "losses.csv").exists()
+
+
+@pytest.mark.parametrize("to", ["cvat", "labelme", "label_studio"])
+def test_a_crowd_of_coco_is_drawn_in_a_format_with_masks(tmp_path: Path, target: Path, to: str):
+    crowd = {"counts": [11, 3, 7, 3, 0, 2, 54], "size": [10, 8]}
+    objects = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 5], "segmentation": crowd, "iscrowd": 1}]
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 10}],
+        "annotations": objects,
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    lay_out(tmp_path / "coco", {"a.json": json.dumps(document), "a.png": make_png(width_px=8)})
+    done = run(tmp_path / "coco", target, to)
+    lost = {field: message for field, message, _ in count_losses(done.losses)}
+    assert lost["mask"] == "the same pixels, with run lengths in COCO's compressed form"
+    assert "kind" not in lost
+    [row] = _rows(read_source(open_tree(target)).content)
+    assert parse_mask(row["mask"]) == Rle((10, 8), (11, 3, 7, 5, 54))
 
 
 def test_what_was_converted_stays_as_it_is(coco: Path, target: Path):

@@ -22,7 +22,7 @@ from datatools.fixes.make import load_current
 from datatools.fixes.records import now
 from datatools.fixes.sent import KINDS, MANIFEST, TOOLS, Item, Sent, save_sent, sent_id, sent_name
 from datatools.formats.base import Content, write_new
-from datatools.formats.carried import GIVEN
+from datatools.formats.carried import GIVEN, compress
 from datatools.formats.cvat_names import OWN_NAMES
 from datatools.formats.registry import load_format
 from datatools.formats.xml_writing import ILLEGAL
@@ -163,7 +163,7 @@ def _make_content(dataset: Dataset, rows: pd.DataFrame, images: Mapping[str, str
             **row,
             "annotation_id": sent_id(row["annotation_id"]),
             "path": images[row["path"]],
-            "mask": _to_floats(row["mask"]),
+            "mask": _as_read(row["mask"]),
             "annotator": GIVEN if row["kind"] == "label" else None,
             "attributes": "{}",
         }
@@ -172,13 +172,13 @@ def _make_content(dataset: Dataset, rows: pd.DataFrame, images: Mapping[str, str
     return Content.from_rows(records, sent, dataset.classes)
 
 
-def _to_floats(mask: Any) -> Any:
-    """A mask as writers compare it with what they read: every coordinate a float."""
+def _as_read(mask: Any) -> Any:
+    """A mask as writers compare it with what they read: every coordinate a float, run lengths compressed."""
     try:
         shape = parse_mask(mask) if isinstance(mask, str) else None
     except MaskError:
         return mask
-    return dump_mask(shape) if isinstance(shape, list) else mask
+    return dump_mask(shape) if isinstance(shape, list) else compress(mask)
 
 
 def _cvat_labels(classes: Sequence[str]) -> str:

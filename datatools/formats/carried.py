@@ -15,25 +15,40 @@ from numpy.typing import NDArray
 from datatools.dataset import label_id
 from datatools.formats.base import Content, Loss, dump_attributes, is_number, load_attributes
 from datatools.formats.rows import BrokenBoxError, BrokenRowError, broken_row, dump_row_attributes, mask_error
-from datatools.masks import MAX_PIXELS, MaskError, Rle, dump_mask, parse_mask
+from datatools.masks import MAX_PIXELS, MaskError, Rle, dump_mask, from_array, parse_mask
 from datatools.schema import ANNOTATIONS, BOX, KINDS
 
 Row = dict[str, Any]
 OWN = "datatools"  # the key of a document under which datatools keeps what the format has no place for
+COMPRESSED = "the same pixels, with run lengths in COCO's compressed form"
 GIVEN = "given"  # the annotator of an image label that names none
 
 
 def rows_by_image(content: Content) -> tuple[dict[str, Row], dict[str, list[Row]], list[Loss]]:
-    """Records by path, annotations by path (some image may have none), and the losses: annotations of no image."""
+    """Records by path, annotations by path (some image may have none), and the losses: annotations of no image, masks spelt anew."""
     records = {row["path"]: row for row in rows_of(content.records)}
     rows: dict[str, list[Row]] = {path: [] for path in records}
     losses = []
     for row in rows_of(content.annotations):
         if row["path"] is None:
             losses.append(Loss("path", "", row["annotation_id"], "names no image: left out"))
-        else:
-            rows.setdefault(row["path"], []).append(row)
+            continue
+        mask = compress(row["mask"])
+        if mask != row["mask"]:
+            losses.append(Loss("mask", row["path"], row["annotation_id"], COMPRESSED))
+        rows.setdefault(row["path"], []).append({**row, "mask": mask})
     return records, rows, losses
+
+
+def compress(mask: Any) -> Any:
+    """The text of a mask as it is read again: run lengths that are a list of numbers in COCO's compressed form."""
+    if not isinstance(mask, str) or '"counts":[' not in mask:
+        return mask
+    try:
+        found = parse_mask(mask)
+    except MaskError:
+        return mask
+    return from_array(found.to_array()).to_json() if isinstance(found, Rle) else mask
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:

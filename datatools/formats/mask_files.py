@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datatools.formats.base import Content, Loss, Saved, dump_attributes
+from datatools.formats.carried import COMPRESSED
 from datatools.formats.documents import BrokenFileError, parse_json
 from datatools.formats.locate import ImageIndex
 from datatools.formats.placing import number_name, place, without_suffix
@@ -181,7 +182,7 @@ def draw(row: Row, size_hw: tuple[int, int]) -> tuple[NDArray[np.bool_] | None, 
     if from_array(region).to_json() == row["mask"]:
         return region, []
     if isinstance(mask, Rle):
-        return region, [lose(row, "mask", "the same pixels, with run lengths in COCO's compressed form")]
+        return region, [lose(row, "mask", COMPRESSED)]
     return region, [lose(row, "mask", "drawn as pixels: outlines and points between pixels are gone")]
 
 

@@ -336,6 +336,16 @@ def test_what_a_tool_cannot_show_is_counted_and_not_missed(tmp_path: Path):
     assert import_edits(project, file, tmp_path / "cvat", who="rita").records == []
 
 
+@pytest.mark.parametrize("tool", ["cvat", "label_studio"])
+def test_run_lengths_that_are_numbers_are_sent_and_come_back_unchanged(tmp_path: Path, tool: str):
+    mask = {**mask_row("m", label="cat"), "mask": '{"size":[100,100],"counts":[101,10,9889]}'}
+    project = make_project(tmp_path / "project", make_dataset([mask], {"a.png": "cat"}))
+    folder = tmp_path / "sent"
+    done = export_queue(project, folder, tool)
+    assert done.left_out == ()
+    assert import_edits(project, folder, folder, who="rita").records == []
+
+
 def test_an_object_without_a_class_gets_one_in_label_studio(tmp_path: Path):
     project = make_project(
         tmp_path / "project", make_dataset([box_row("b1", (1, 1, 9, 9), label=None)], {"a.png": "cat"})
