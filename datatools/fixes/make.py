@@ -89,7 +89,7 @@ def _find_evidence(project: Project, path: str) -> dict[str, Any]:
 def _include(project: Project, image: str, *, why: str, who: str, base: str) -> list[FixRecord]:
     """An excluded image is in no table: only its record knows its path."""
     paths = sorted({str(item.record.path) for item in load_decided(project)[0] if item.record.op == "exclude"})
-    found = [path for path in paths if path == image or path.endswith("/" + image)]
+    found = [path for path in paths if path == image] or [path for path in paths if path.endswith("/" + image)]
     if len(found) != 1:
         raise DatatoolsError(
             f"image: expected one that was excluded: {', '.join(paths[:3]) or 'there is none'}. Got {image!r}."
@@ -159,7 +159,7 @@ def disputes_of(project: Project) -> dict[Target, list[FixRecord]]:
 
 def _find_disputed(project: Project, image: str) -> str:
     paths = sorted({str(records[0].path) for records in disputes_of(project).values()})
-    found = [path for path in paths if path == image or path.endswith("/" + image)]
+    found = [path for path in paths if path == image] or [path for path in paths if path.endswith("/" + image)]
     if len(found) != 1:
         listed = f" There are disputes about {', '.join(paths[:3])}." if paths else " There is no dispute."
         raise DatatoolsError(f"image: expected one that people disagree about. Got {image!r}.{listed}")

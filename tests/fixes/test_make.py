@@ -17,14 +17,15 @@ from datatools.fixes.make import (
     load_current,
     relabel_image,
     revert,
+    settle,
 )
-from datatools.fixes.records import FixRecord, load_records
+from datatools.fixes.records import FixRecord, append_records, load_records
 from datatools.ingest import ingest
 from datatools.params import IngestParams
 from datatools.project import Project
 from datatools.schema import FIX_STATUS, QUEUE
 from datatools.store import load_table, save_table
-from tests.builders import coco_text, lay_out, make_object, make_png
+from tests.builders import coco_text, lay_out, make_object, make_png, make_record
 
 LABELS = "path,label\na.png,cat\nb.png,dog\nx/a.png,cat\n"
 NOTHING: dict[str, Any] = {"label": None, "confirm": False, "exclude": False, "why": "looked", "who": "Ann"}
@@ -287,3 +288,18 @@ def test_a_side_is_decided_on_record(project: Project):
         choose(project, "b.png", side="exam")
     status = load_table(run_ingest(project).dataset / "fixes.parquet", FIX_STATUS)
     assert status[["op", "after", "status"]].values.tolist() == [["set_split", "test", "applied"]]
+
+
+def test_of_two_excluded_images_the_one_of_that_very_path_is_included(project: Project):
+    for image in ("a.png", "x/a.png"):
+        choose(project, image, exclude=True)
+    [record] = choose(project, "a.png", include=True)
+    assert record.path == "a.png"
+
+
+def test_of_two_disputes_the_one_about_the_image_of_that_very_path_is_settled(project: Project):
+    for image in ("a.png", "x/a.png"):
+        choose(project, image, label="dog", who="Ann")
+        kept = make_record("confirm", path=image, before="cat", who="Bob")
+        append_records(project.fixes / "bob.jsonl", [kept])
+    assert {record.path for record in settle(project, "a.png", label="cat", why="looked", who="Eve")} == {"a.png"}
