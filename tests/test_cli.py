@@ -167,7 +167,10 @@ def test_a_decision_is_recorded_and_shown_and_taken_back(run: Run, project: Proj
         [record.annotation_id, f"{label} -> {other}"]
         for record in sorted(records, key=lambda r: -r.annotation_id.count("label"))
     ]
-    assert out.splitlines()[-1] == "recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back"
+    which = ("it", "it") if len(records) == 1 else ("them", "one")
+    assert out.splitlines()[-1] == "recorded; `dvc repro` applies {}, `datatools fixes revert ID` takes {} back".format(
+        *which
+    )
     assert {(record.who, record.why) for record in records} == {("Ann", "looked")}
 
     code, out, _ = run("fixes", "log")

@@ -75,6 +75,14 @@ def test_objects_are_written_and_no_label_that_only_names_them(objects: Project,
     assert back.records.set_index("path")["subset"].tolist() == ["train", "test"]
 
 
+def test_class_folders_have_no_place_for_objects_and_take_the_label_of_the_image(objects: Project, tmp_path: Path):
+    convert_project(objects, tmp_path / "new", "image_folder")
+    assert sorted(path.relative_to(tmp_path / "new").as_posix() for path in (tmp_path / "new").rglob("*.png")) == [
+        "test/cat/b.png",
+        "train/cat/a.png",
+    ]
+
+
 def test_an_image_in_quarantine_is_left_out_and_listed(objects: Project, tmp_path: Path):
     done = convert_project(objects, tmp_path / "new", "yolo")
     assert done.rejected[["path", "reason"]].to_numpy().tolist() == [["c.png", "quarantine"]]

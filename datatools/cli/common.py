@@ -27,7 +27,12 @@ def echo_records(records: Sequence[FixRecord]) -> None:
         change = f"{record.before} -> {record.after}" if record.op == "relabel" else record.op
         typer.echo(f"{record.id}  {target}  {change}")
     if records:
-        typer.echo("recorded; `dvc repro` applies it, `datatools fixes revert ID` takes it back")
+        what = (
+            "it, `datatools fixes revert ID` takes it"
+            if len(records) == 1
+            else "them, `datatools fixes revert ID` takes one"
+        )
+        typer.echo(f"recorded; `dvc repro` applies {what} back")
     else:
         typer.echo("nothing new was decided")
 
