@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,16 @@ def check_remotes(scope: Scope, sizes: Mapping[str, int], md5s: Collection[str])
                 checked.faults.append(scope.closure.fault(kind, md5, text))
         hash_remote(scope, remote, [md5 for md5 in good if md5 in md5s], right, checked)
     return checked
+
+
+def tell_empty(scope: Scope, faults: Collection[Fault]) -> Iterator[str]:
+    """A note for faults that are all that was asked of the remotes: each is MISSING there."""
+    if faults and all(fault.kind == MISSING for fault in faults):
+        names = " and ".join(scope.name(remote) for remote, _ in scope.homes()) or scope.name(None)
+        yield (
+            f"{names} has nothing of what was asked for: is it the right place (`dvc remote list`), is its drive mounted, and did "
+            "somebody push?"
+        )
 
 
 def list_sizes(scope: Scope, remote: str | None, md5s: Iterable[str]) -> dict[str, int]:

@@ -18,6 +18,7 @@ FOLDER = ".dir"  # ends the name of an object that lists the files of a folder
 # What can be wrong with an object.
 MISSING, WRONG, TRUNCATED, UNREADABLE, FORGED = "missing", "wrong content", "truncated", "unreadable", "forged"
 LISTING, NAME, LINK, WORKSPACE = "bad listing", "bad name", "symbolic link", "workspace"
+UNSENT = "not sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datatools.progress import progress
-from datatools.remotes.checking import Checked, check_cache
+from datatools.remotes.checking import Checked, check_cache, tell_empty
 from datatools.remotes.closure import FORGED, MISSING, WORKSPACE, Fault, find_twins
 from datatools.remotes.hashing import Content
 from datatools.remotes.outcome import Outcome, count, size
@@ -104,7 +104,8 @@ def _set_aside(scope: Scope, md5s: list[str]) -> None:
 
 def _refuse(scope: Scope, faults: list[Fault], n_fetched: int, done: str = "nothing was checked out") -> Outcome:
     verdict = f"NOT pulled: {count(len(faults), 'fault')}; {done}; {count(n_fetched, 'object')} fetched and kept"
-    return Outcome(verdict, tuple(faults), notes=scope.notes, facts=_facts(scope, n_fetched))
+    notes = (*scope.notes, *(tell_empty(scope, faults) if not n_fetched else ()))
+    return Outcome(verdict, tuple(faults), notes=notes, facts=_facts(scope, n_fetched))
 
 
 def _facts(scope: Scope, n_fetched: int) -> dict[str, object]:

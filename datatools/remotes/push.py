@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,18 @@ from datatools.git import find_commit
 from datatools.progress import progress
 from datatools.project import LAYOUT
 from datatools.remotes.checking import Checked, check_cache, check_remotes, list_sizes
-from datatools.remotes.closure import MISSING, UNREADABLE, Closure, Fault, find_twins
+from datatools.remotes.closure import MISSING, UNREADABLE, UNSENT, Closure, Fault, find_twins
 from datatools.remotes.hashing import Content, Sample
 from datatools.remotes.outcome import Outcome, count, size
-from datatools.remotes.receipts import Pushed, find_forged, find_receipt, load_known, make_receipt, save_receipt
+from datatools.remotes.receipts import (
+    Pushed,
+    find_forged,
+    find_receipt,
+    load_known,
+    make_receipt,
+    save_receipt,
+    was_pushed_to,
+)
 from datatools.remotes.scope import Scope, Wanted, open_scope
 
 
@@ -24,6 +33,7 @@ class Sent:
 
     md5s: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    emptied: list[str] = field(default_factory=list)  # remotes with nothing of it, although a receipt names them
 
 
 def push(wanted: Wanted, sample: Sample, who: str, now: datetime) -> Outcome:
@@ -75,6 +85,8 @@ def _send_new(scope: Scope, here: dict[str, Content]) -> Sent:
     sent = Sent()
     for remote, md5s in scope.homes():
         listed = list_sizes(scope, remote, md5s)
+        if not listed and was_pushed_to(scope.wanted.root, scope.name(remote)):
+            sent.emptied.append(scope.name(remote))
         ours = [md5 for md5 in md5s if md5 in here]
         over = [md5 for md5 in ours if md5 in listed and listed[md5] != here[md5].n_bytes]
         _send(scope, remote, [md5 for md5 in ours if md5 not in listed or md5 in set(over)], over, sent)
@@ -143,8 +155,20 @@ def _refuse(scope: Scope, faults: list[Fault], what: str) -> Outcome:
 
 
 def _stop(scope: Scope, sent: Sent) -> Outcome:
-    faults = tuple(scope.closure.fault(UNREADABLE, md5, f"sending it: {said}") for md5, said in sent.failed.items())
-    verdict = f"NOT pushed: {count(len(sent.md5s), 'object')} arrived and stay there; run it again to send the rest"
+    """What went wrong with many objects is told once."""
+    hit: dict[str, list[str]] = defaultdict(list)
+    for md5, said in sent.failed.items():
+        hit[said].append(md5)
+    faults = tuple(
+        Fault(
+            UNSENT,
+            md5s[0] if len(md5s) == 1 else "",
+            tuple(path for md5 in md5s for path in scope.closure.paths[md5]),
+            said,
+        )
+        for said, md5s in hit.items()
+    )
+    verdict = f"NOT pushed: {count(len(sent.md5s), 'object')} arrived and stay there; mend that, and run it again to send the rest"
     return Outcome(verdict, faults, notes=scope.notes, facts=_facts(scope.closure, len(sent.md5s), None))
 
 
@@ -155,9 +179,16 @@ def _report(scope: Scope, sent: Sent, there: Checked, mended: list[Fault], sampl
         f"pushed: {names}: {count(len(sent.md5s), 'object')} sent, {len(there.contents):,} of {len(scope.closure):,} hashed "
         f"there and right{part}, {size(there.n_bytes)}; receipt {receipt.relative_to(scope.wanted.root).as_posix()}"
     )
-    twins = [f"warning: {message}" for message in find_twins(scope.closure)]
+    warnings = [
+        *(
+            f"warning: {name} had nothing of this, although a receipt says that it was pushed to: was its drive mounted, and is it "
+            "the right place (`dvc remote list`)?"
+            for name in sent.emptied
+        ),
+        *(f"warning: {message}" for message in find_twins(scope.closure)),
+    ]
     facts = _facts(scope.closure, len(sent.md5s), receipt.relative_to(scope.wanted.root).as_posix())
-    return Outcome(verdict, mended=tuple(mended), notes=(*scope.notes, *twins), facts=facts)
+    return Outcome(verdict, mended=tuple(mended), notes=(*scope.notes, *warnings), facts=facts)
 
 
 def _facts(closure: Closure, n_sent: int, receipt: str | None) -> dict[str, object]:

@@ -92,6 +92,11 @@ def find_receipt(root: Path, closure: Closure, remotes: Iterable[str], sample: s
     return None
 
 
+def was_pushed_to(root: Path, remote: str) -> bool:
+    """Whether a receipt names the remote."""
+    return any(remote in _load(path)["remotes"] for path in sorted((root / FOLDER).glob("*.json")))
+
+
 def load_known(root: Path, closure: Closure) -> Known:
     """What all receipts say of the objects of the closure. Raises DatatoolsError where two contradict each other."""
     objects: dict[str, str] = {}

@@ -112,6 +112,11 @@ class Session:
                 return
             elif "refused" in message:
                 raise DatatoolsError(f"{what}: {message['refused']}")
+            elif "full" in message:
+                raise NotProvenError(
+                    f"{what}: expected room on this machine. Got: {message['full']}. Make room, then run it again: what is done "
+                    "stays."
+                )
             else:
                 raise NotProvenError(
                     f"{what}: expected an answer. Got: {message['failed']}. See that the remote answers and lets you in, then "

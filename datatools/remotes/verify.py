@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datatools.errors import DatatoolsError
 from datatools.git import list_names
-from datatools.remotes.checking import Checked, check_cache, check_remotes, check_workspace
+from datatools.remotes.checking import Checked, check_cache, check_remotes, check_workspace, tell_empty
 from datatools.remotes.closure import FOLDER, LINK, Fault, find_twins
 from datatools.remotes.hashing import Sample
 from datatools.remotes.names import find_symlinks
@@ -44,7 +44,8 @@ def verify(wanted: Wanted, where: str = REMOTE, sample: Sample | None = None) ->
             "n_receipts": known.n_receipts,
         }
         twins = [f"warning: {message}" for message in find_twins(scope.closure)]
-        return Outcome(verdict, tuple(faults), notes=(*scope.notes, *twins), facts=facts)
+        empty = tell_empty(scope, faults) if where == REMOTE and len(checked.faults) == len(scope.closure) else ()
+        return Outcome(verdict, tuple(faults), notes=(*scope.notes, *twins, *empty), facts=facts)
 
 
 def find_links(scope: Scope) -> list[Fault]:

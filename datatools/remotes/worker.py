@@ -8,6 +8,7 @@ options of remotes are DVC's own configuration; only this module imports DVC.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import json
@@ -37,7 +38,12 @@ Row = list[Any]
 T = TypeVar("T")
 WORK = "datatools"  # a folder beside `files/` in DVC's cache: on the same disk, and no object for DVC
 N_UPLOADED = 64  # objects handed to DVC at a time
+FULL = (errno.ENOSPC, errno.EDQUOT)
 N_FAILED = 64  # failures in a row after which the remote counts as gone
+
+
+class DiskFullError(Exception):
+    """What was fetched has no room here: no fault of the remote."""
 
 
 class Worker:
@@ -205,6 +211,8 @@ def serve(root: str) -> None:
             for row in getattr(worker, request.pop("do"))(**request):
                 answer(row=row)
             answer(end=True)
+    except DiskFullError as error:
+        answer(full=str(error))
     except LockError as error:
         answer(failed=_say(error))
     except (DvcException, ConfigError, FileSystemConfigError, RemoteMissingDepsError) as error:
@@ -291,6 +299,8 @@ def _fetched(odb: HashFileDB, md5: str, folder: Path) -> Iterator[tuple[Path | N
     except FileNotFoundError:
         result = None, ""
     except Exception as error:  # of any package that a remote's file system is made of
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise DiskFullError(f"{error.strerror} for {file.parents[1]}") from error
         result = None, _say(error)
     try:
         yield result
@@ -310,7 +320,11 @@ def _set_aside(file: Path, folder: Path, md5: str) -> None:
 
 
 def _note(failed: dict[str, str], md5: str, error: BaseException) -> None:
-    failed[md5] = _say(error)
+    """Without the paths that an error of the system names: what went wrong with many objects is then one text."""
+    if isinstance(error, OSError) and error.filename is not None:
+        failed[md5] = f"{type(error).__name__}: {error.strerror}"
+    else:
+        failed[md5] = _say(error)
 
 
 def _say(error: BaseException) -> str:

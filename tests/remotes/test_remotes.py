@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from datatools.errors import DatatoolsError
-from datatools.remotes.closure import FORGED, LINK, LISTING, MISSING, NAME, TRUNCATED, WORKSPACE, WRONG
+from datatools.remotes.closure import FORGED, LINK, LISTING, MISSING, NAME, TRUNCATED, UNSENT, WORKSPACE, WRONG
 from datatools.remotes.hashing import Sample
 from datatools.remotes.pull import pull
 from datatools.remotes.scope import Wanted
 from datatools.remotes.verify import CACHE, verify
 from datatools.remotes.verify import WORKSPACE as ON_DISK
+from datatools.remotes.worker import DiskFullError, _fetched
 from tests.remotes.conftest import send
 from tests.remotes.projects import (
     FOLDER,
@@ -289,3 +292,46 @@ def test_wrong_calls(root: Path, wanted: dict, message: str) -> None:
     with pytest.raises(DatatoolsError, match=message) as caught:
         verify(Wanted(root, **wanted))
     assert caught.value.exit_code == 2
+
+
+def test_a_remote_that_takes_nothing_is_told_once(fresh: Path) -> None:
+    place = fresh.parents[1] / "store" / "files" / "md5"
+    place.mkdir(parents=True)
+    for n in range(256):
+        (place / f"{n:02x}").symlink_to("nowhere")
+    outcome = send(fresh)
+    (fault,) = outcome.faults
+    assert (fault.kind, fault.md5) == (UNSENT, "")
+    assert len(fault.paths) == N_FILES + 3, "all files, the twin among them, and the listing"
+    assert str(place) not in fault.text
+    assert (
+        outcome.verdict == "NOT pushed: 0 objects arrived and stay there; mend that, and run it again to send the rest"
+    )
+
+
+def test_a_remote_with_nothing_of_it_may_be_the_wrong_place(root: Path, store: Path) -> None:
+    other = clone(root, "other")
+    store.rename(store.with_name("not mounted"))
+    for outcome in (verify(Wanted(root)), pull(Wanted(other))):
+        assert outcome.faults
+        assert outcome.notes[-1].startswith("storage has nothing of what was asked for: is it the right place")
+    assert send(root).notes == (
+        "warning: storage had nothing of this, although a receipt says that it was pushed to: was its drive mounted, and is "
+        "it the right place (`dvc remote list`)?",
+    )
+
+
+def test_a_first_push_to_an_empty_remote_is_nothing_to_warn_of(fresh: Path) -> None:
+    assert send(fresh).notes == ()
+
+
+def test_a_full_disk_here_is_told_as_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_room(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)
+
+    full = SimpleNamespace(fs=SimpleNamespace(get_file=no_room), oid_to_path=str)
+    with (
+        pytest.raises(DiskFullError, match="No space left on device for "),
+        _fetched(full, "a" * 32, tmp_path / "work"),
+    ):
+        pass
