@@ -69,6 +69,8 @@ def _stand_data(project: Project, disk: OnDisk) -> Standing | None:
         return Standing("data", f"{has}, not recorded by DVC")
     if hashes.find(raw) == recorded:
         return Standing("data", f"{has}, as data/raw.dvc records")
+    if any(path.is_symlink() and not path.exists() for path in project.raw.rglob("*")):
+        return Standing("data", f"{raw}: links that lead nowhere, as after the project was moved", "datatools pull")
     return Standing("data", f"{has}, {_tell_change(project, hashes, recorded)}", f"dvc add {raw}")
 
 

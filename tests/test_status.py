@@ -96,6 +96,13 @@ def test_changed_data_without_its_list_in_the_cache(project: Project):
     assert stand(project)["data"][0].endswith("not as data/raw.dvc records")
 
 
+def test_links_into_a_cache_that_is_no_longer_there_are_no_change(project: Project):
+    (project.raw / "a.txt").unlink()
+    (project.raw / "a.txt").symlink_to("/nowhere/files/md5/00/11")
+    text = "data/raw: links that lead nowhere, as after the project was moved"
+    assert stand(project)["data"] == (text, "datatools pull")
+
+
 def test_a_pointer_with_the_marks_of_a_merge_is_not_called_missing(project: Project):
     (project.root / "data/raw.dvc").write_text("<<<<<<< HEAD\n")
     text = "data/raw, 2 files, 0.0 MB; data/raw.dvc is broken, as a merge may leave it"
