@@ -34,7 +34,7 @@ def test_there_and_back(project: Project, run: Run):
     code, out, _ = run("queue", "import", "out", "--who", "rita", "--why", "looked twice", "--confirm-unchanged")
     assert code == 0
     assert "1 images from CVAT; annotations found: 1 by id, 1" in out
-    assert "recorded; `dvc repro` applies it" in out
+    assert "recorded; `dvc repro` applies them" in out
     records, broken = load_records(project.fixes)
     assert broken == []
     assert {(record.who, record.why) for record in records} == {("rita", "looked twice")}
