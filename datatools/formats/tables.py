@@ -108,9 +108,8 @@ def find_tables(tree: Tree) -> list[str]:
     """labels/*.csv, metadata.csv, classes.txt, and the tables in the root (or Parquet in labels/) whose columns fit."""
     top = find_wrapper(tree)
     found = [path for path in tree.sizes if is_table(tree, path, place_below(path, top))]
-    return (
-        found if not top or any(place_below(path, top) != CLASSES for path in found) else []
-    )  # a list may be of others
+    is_more = any(place_below(path, top) != CLASSES for path in found)  # a list of classes may be of others
+    return found if is_more or not top else []
 
 
 def load_tables(tree: Tree, files: Sequence[str]) -> Content:

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ import yaml
 
 from datatools.formats.base import Content, Loss, Row, Saved, dump_attributes, is_number, load_attributes
 from datatools.formats.locate import clean_path
+from datatools.formats.placing import place
 from datatools.formats.rows import BrokenRowError
 from datatools.formats.yolo_layout import NOT_SUBSETS, SUBSETS, kpt_shape_of, label_paths
 from datatools.formats.yolo_lines import (
@@ -85,18 +85,13 @@ def _writable_subset(record: Row, writer: _Writer) -> str:
 
 def _places(subsets: Mapping[str, str]) -> dict[str, str]:
     """Old path -> images/<subset>/..., no two with one label file; an image that lies there already stays."""
-    places: dict[str, str] = {}
-    taken: set[str] = set()
-    kept = {path: path.startswith(f"images/{subset}/") and path == _inside(path) for path, subset in subsets.items()}
-    for path in sorted(subsets, key=lambda path: (not kept[path], path)):
-        place = PurePosixPath(path if kept[path] else f"images/{subsets[path]}/{_own_part(_inside(path))}")
-        number, wanted = 1, place
-        while _label_of(place.as_posix()).casefold() in taken:
-            number += 1
-            place = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        taken.add(_label_of(place.as_posix()).casefold())
-        places[path] = place.as_posix()
-    return places
+
+    def target(path: str) -> str:
+        """Where the image goes if nothing else does."""
+        inside, folder = _inside(path), f"images/{subsets[path]}/"
+        return path if path.startswith(folder) and path == inside else folder + _own_part(inside)
+
+    return place(list(subsets), target, lambda path: _label_of(path).casefold())
 
 
 def _own_part(path: str) -> str:
